@@ -1,0 +1,42 @@
+//! What the admin server asks a role. The role knows its workers; the server knows only this.
+
+use serde_json::Value;
+
+use crate::telemetry::{CountersSnapshot, Latency};
+
+/// What a role tells about itself. Calls come from several threads at a time.
+pub trait Source: Send + Sync + 'static {
+    /// Whether new work may be sent here. Never waits: probes have short deadlines.
+    fn ready(&self) -> Readiness;
+    /// All workers' latencies since the start, and in words what is missing from them.
+    /// May wait up to [`crate::limits::WORKER_ANSWER_TIMEOUT`] for the workers.
+    fn latency(&self) -> (Latency, Vec<String>);
+    /// All workers' counters since the start.
+    fn counters(&self) -> CountersSnapshot;
+    /// Whatever else is worth knowing, for people. May wait like [`Source::latency`].
+    fn details(&self) -> Value;
+}
+
+/// Ready, or the reasons why not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// Each in words; none means ready.
+    pub reasons: Vec<String>,
+}
+
+impl Readiness {
+    /// Ready.
+    pub fn ready() -> Self {
+        Self::default()
+    }
+
+    /// Not ready, for one reason.
+    pub fn not_ready(reason: impl Into<String>) -> Self {
+        Self { reasons: vec![reason.into()] }
+    }
+
+    /// Whether there is no reason against it.
+    pub fn is_ready(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}

@@ -1,0 +1,52 @@
+//! What can be typed.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use super::{check::CheckArgs, connector, demo::DemoArgs, doctor, pki::PkiArgs, proxy};
+
+/// Carries TCP from your network into Kubernetes services over mutual TLS.
+#[derive(Debug, Parser)]
+#[command(name = "causeway", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the cloud side: terminate tunnels, authorise, dial services.
+    Proxy(RunArgs),
+    /// Run the on-premise side: open local ports and tunnel them to the proxy.
+    Connector(RunArgs),
+    /// Show it work on this machine: throw-away PKI, echo service, proxy and connector.
+    Demo(DemoArgs),
+    /// Check a configuration file, and the mappings it names, without running it.
+    Check(CheckArgs),
+    /// Examine what this machine offers: io_uring, memory limits, cores, open files.
+    Doctor,
+    /// Make certificates: a CA, a proxy's, a connector's.
+    Pki(PkiArgs),
+}
+
+/// How a role is started.
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    /// The configuration file; the annotated one in config/ is the manual.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+}
+
+/// Runs the command line; the exit code says how it went (0 well, 1 failed, 2 wrong usage).
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Proxy(args) => proxy::run(&args),
+        Command::Connector(args) => connector::run(&args),
+        Command::Demo(args) => args.run(),
+        Command::Check(args) => args.run(),
+        Command::Doctor => doctor::run(),
+        Command::Pki(args) => args.run(),
+    }
+}

@@ -1,0 +1,13 @@
+//! The command line: one file per subcommand.
+
+mod args;
+mod check;
+mod connector;
+mod demo;
+pub mod doctor;
+pub mod node;
+pub mod pki;
+mod proxy;
+mod signals;
+
+pub use args::main;

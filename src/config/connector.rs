@@ -1,0 +1,165 @@
+//! `connector.toml`, resolved.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::document::{Document, base_of, read_file};
+use super::{
+    ChannelConfig, ConfigError, LogConfig, OutboundProxy, WorkersConfig, channel, outbound, raw,
+    shared,
+};
+use crate::limits;
+
+/// The on-premise side's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectorConfig {
+    /// The subaccount the connector's certificate is of.
+    pub subaccount: String,
+    /// Its location id; `""` is the default one.
+    pub location: String,
+    /// Certificates.
+    pub tls: ConnectorTls,
+    /// The local ports.
+    pub channels: Vec<ChannelConfig>,
+    /// The HTTP proxy between here and the world, if there is one.
+    pub outbound_proxy: Option<OutboundProxy>,
+    /// The threads.
+    pub workers: WorkersConfig,
+    /// Times.
+    pub limits: ConnectorLimits,
+    /// Where the admin interface listens, if it does.
+    pub admin: Option<SocketAddr>,
+    /// The log.
+    pub log: LogConfig,
+}
+
+/// The connector's certificate files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectorTls {
+    /// The connector's certificate chain, which names its subaccount.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub private_key: PathBuf,
+    /// The authorities a proxy's certificate may come from.
+    pub ca: PathBuf,
+    /// Whether TLS 1.2 is spoken beside 1.3.
+    pub allow_tls12: bool,
+}
+
+/// Times of the connector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectorLimits {
+    /// Dial of the proxy: TCP, an outbound proxy's CONNECT and TLS together.
+    pub dial_timeout: Duration,
+    /// A stream with one direction finished and nothing moving in the other.
+    pub half_closed_timeout: Duration,
+    /// A stream with nothing moving at all; `None` is for ever.
+    pub idle_timeout: Option<Duration>,
+    /// Streams still open after this long in a drain are aborted.
+    pub drain_deadline: Duration,
+}
+
+impl ConnectorConfig {
+    /// Reads a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::read(path, base_of(path), &read_file(path)?)
+    }
+
+    /// Reads text, with relative paths starting from `base`.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, ConfigError> {
+        Self::read(&base.join("connector.toml"), base, text)
+    }
+
+    pub(super) fn read(file: &Path, base: &Path, text: &str) -> Result<Self, ConfigError> {
+        let (mut document, raw) = Document::parse::<raw::Connector>(file, base, text)?;
+        let config = resolve(&mut document, &raw);
+        document.finish(config)
+    }
+}
+
+/// Goes through all of it before giving up, so that one run reports every fault.
+fn resolve(document: &mut Document<'_>, raw: &raw::Connector) -> Option<ConnectorConfig> {
+    let subaccount = document
+        .required("subaccount.id", raw.subaccount.id.as_deref(), "\"…\"")
+        .and_then(|id| document.id("subaccount.id", id, false));
+    let location = raw.subaccount.location_id.as_deref().unwrap_or_default();
+    let location = location_id(document, location);
+    let tls = tls(document, &raw.tls);
+    let channels: Vec<_> = raw
+        .channel
+        .iter()
+        .enumerate()
+        .map(|(index, channel)| channel::read(document, &format!("channel[{index}]"), channel))
+        .collect();
+    let outbound_proxy = raw.outbound_proxy.as_ref().map(|raw| outbound::read(document, raw));
+    let workers = shared::workers(document, &raw.workers);
+    let limits = limits(document, &raw.limits);
+    let admin = shared::admin(document, &raw.admin);
+    let log = shared::log(document, &raw.log);
+    channel::distinct_ports(document, &channels, admin);
+    Some(ConnectorConfig {
+        subaccount: subaccount?,
+        location: location?,
+        tls: tls?,
+        channels: channels.into_iter().collect::<Option<_>>()?,
+        outbound_proxy: match outbound_proxy {
+            Some(proxy) => Some(proxy?),
+            None => None,
+        },
+        workers: workers?,
+        limits: limits?,
+        admin,
+        log: log?,
+    })
+}
+
+/// A location id travels in a header, so it is printable ASCII.
+fn location_id(document: &mut Document<'_>, location: &str) -> Option<String> {
+    let key = "subaccount.location_id";
+    if let Some(other) = location.chars().find(|character| !matches!(character, ' '..='~')) {
+        document.fault(key, format!("has the character {other:?}; use printable ASCII"));
+        return None;
+    }
+    document.id(key, location, true)
+}
+
+fn tls(document: &mut Document<'_>, raw: &raw::ConnectorTls) -> Option<ConnectorTls> {
+    let (certificate, private_key) = (raw.certificate.as_deref(), raw.private_key.as_deref());
+    let certificate = document.file("tls.certificate", certificate, "\"connector.crt\"");
+    let private_key = document.file("tls.private_key", private_key, "\"connector.key\"");
+    let ca = document.file("tls.ca", raw.ca.as_deref(), "\"ca.crt\"");
+    let allow_tls12 = raw.allow_tls12.unwrap_or(false);
+    Some(ConnectorTls {
+        certificate: certificate?,
+        private_key: private_key?,
+        ca: ca?,
+        allow_tls12,
+    })
+}
+
+fn limits(document: &mut Document<'_>, raw: &raw::ConnectorLimits) -> Option<ConnectorLimits> {
+    let dial_timeout = document.seconds(
+        "limits.dial_timeout_seconds",
+        raw.dial_timeout_seconds,
+        limits::TUNNEL_DIAL_TIMEOUT,
+    );
+    let half_closed_timeout = document.seconds(
+        "limits.half_closed_timeout_seconds",
+        raw.half_closed_timeout_seconds,
+        limits::HALF_CLOSED_TIMEOUT,
+    );
+    let idle_timeout =
+        document.seconds_or_off("limits.idle_timeout_seconds", raw.idle_timeout_seconds);
+    let drain_deadline = document.seconds(
+        "limits.drain_deadline_seconds",
+        raw.drain_deadline_seconds,
+        limits::DRAIN_DEADLINE,
+    );
+    Some(ConnectorLimits {
+        dial_timeout: dial_timeout?,
+        half_closed_timeout: half_closed_timeout?,
+        idle_timeout,
+        drain_deadline: drain_deadline?,
+    })
+}

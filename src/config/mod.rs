@@ -1,0 +1,29 @@
+//! The configuration files of both roles: TOML as it is written becomes typed values with every
+//! default filled in, or an error that names file, line, key and remedy.
+//!
+//! `config/proxy.toml` and `config/connector.toml` are the manual of every key.
+
+mod channel;
+mod checks;
+mod connector;
+mod document;
+mod endpoint;
+mod error;
+mod fingerprint;
+mod outbound;
+mod proxy;
+mod raw;
+mod role;
+mod secret;
+mod shared;
+pub mod watch;
+
+pub use channel::{ChannelConfig, ChannelType, Mode};
+pub use connector::{ConnectorConfig, ConnectorLimits, ConnectorTls};
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::{ConfigError, Fault};
+pub use outbound::OutboundProxy;
+pub use proxy::{ProxyConfig, ProxyLimits, TenancyConfig, TunnelConfig, TunnelTls};
+pub use role::Config;
+pub use secret::Secret;
+pub use shared::{EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig};

@@ -1,0 +1,143 @@
+//! Opening a tunnel to the proxy: TCP, perhaps through the company's own HTTP proxy, then TLS.
+
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::{Endpoint, OutboundProxy},
+    engine::{SizeClass, Socket},
+    protocol::http1::{self, Parsed},
+    relay::{Deadline, DialError, Inbound, Link, LinkError, Shard, connect_any},
+    telemetry::{Count, Metric},
+    tls::{ClientTls, TlsError},
+};
+
+/// A tunnel that is up and carries nothing yet.
+pub(super) struct Tunnel {
+    pub(super) link: Rc<Link>,
+    pub(super) inbound: Inbound,
+    /// Where it goes: the proxy, or the outbound proxy on the way to it.
+    pub(super) address: SocketAddr,
+}
+
+/// Why a tunnel could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TunnelError {
+    #[error("{0}")]
+    Dial(DialError),
+    #[error("TLS with the proxy failed: {0}")]
+    Tls(LinkError),
+    #[error("{0}")]
+    Material(TlsError),
+    #[error("the outbound proxy answered {0}; check [outbound_proxy] and its credentials")]
+    OutboundRefused(u16),
+    #[error("the outbound proxy did not answer as one: {0}")]
+    OutboundBroken(&'static str),
+    #[error("the proxy does not speak HTTP/2; set mode = \"direct\" for this channel")]
+    NotMultiplexed,
+    #[error("HTTP/2 with the proxy failed: {0}")]
+    Http2(String),
+    #[error("this connector has no room for another tunnel")]
+    Overloaded,
+    #[error("no tunnel within {} s", .0.as_secs())]
+    TimedOut(Duration),
+}
+
+/// Opens one tunnel. `attempt` is told of each socket before it is connected; aborting that
+/// socket ends the dial.
+pub(super) async fn open_tunnel(
+    shard: &Shard,
+    endpoint: &Endpoint,
+    outbound: Option<&OutboundProxy>,
+    tls: &ClientTls,
+    timeout: Duration,
+    attempt: impl FnMut(&Socket) -> bool,
+) -> Result<Tunnel, TunnelError> {
+    let started = Instant::now();
+    shard.count(Count::TunnelDials);
+    let (host, port) = match outbound {
+        Some(outbound) => (outbound.host.as_str(), outbound.port),
+        None => (endpoint.host.as_str(), endpoint.port),
+    };
+    let (socket, address) =
+        connect_any(shard, host, port, timeout, attempt).await.map_err(TunnelError::Dial)?;
+    shard.sample(Metric::Dial, started.elapsed());
+    let deadline = Deadline::start(&socket, timeout.saturating_sub(started.elapsed()));
+    let opened = set_up(shard, &socket, endpoint, outbound, tls).await;
+    match opened {
+        Ok((link, inbound)) => Ok(Tunnel { link, inbound, address }),
+        Err(_) if deadline.has_passed() => Err(TunnelError::TimedOut(timeout)),
+        Err(error) => Err(error),
+    }
+}
+
+async fn set_up(
+    shard: &Shard,
+    socket: &Socket,
+    endpoint: &Endpoint,
+    outbound: Option<&OutboundProxy>,
+    tls: &ClientTls,
+) -> Result<(Rc<Link>, Inbound), TunnelError> {
+    if let Some(outbound) = outbound {
+        pass_through(shard, socket, endpoint, outbound).await?;
+    }
+    let started = Instant::now();
+    let session = tls.connect(&endpoint.host).map_err(TunnelError::Material)?;
+    let link = Rc::new(Link::new(socket.clone(), session));
+    match link.handshake(&shard.pool).await {
+        Ok(inbound) => {
+            shard.sample(Metric::TlsHandshake, started.elapsed());
+            shard.count(Count::HandshakesOk);
+            Ok((link, inbound))
+        }
+        Err(error) => {
+            shard.count(Count::HandshakesFailed(error.reason()));
+            Err(TunnelError::Tls(error))
+        }
+    }
+}
+
+/// Asks the outbound proxy for a way through.
+async fn pass_through(
+    shard: &Shard,
+    socket: &Socket,
+    endpoint: &Endpoint,
+    outbound: &OutboundProxy,
+) -> Result<(), TunnelError> {
+    let lost = |_| TunnelError::OutboundBroken("it closed the connection");
+    let mut head = Vec::new();
+    http1::write_proxy_connect(&endpoint.host, endpoint.port, outbound.basic(), &mut head)
+        .map_err(|_| TunnelError::OutboundBroken("its credentials cannot be sent in a header"))?;
+    let mut buffer = shard.pool.take(SizeClass::Small);
+    let taken = head.len().min(buffer.spare_len());
+    buffer.spare_mut()[..taken].copy_from_slice(&head[..taken]);
+    buffer.fill(taken);
+    let (sent, mut buffer) = socket.send_all(buffer).await;
+    sent.map_err(lost)?;
+    buffer.clear();
+    loop {
+        let (received, filled) = socket.recv_more(buffer).await;
+        buffer = filled;
+        if received.map_err(lost)? == 0 {
+            return Err(TunnelError::OutboundBroken("it closed the connection"));
+        }
+        match http1::parse_answer(buffer.filled()) {
+            Ok(Parsed::NeedMore) if buffer.spare_len() > 0 => {}
+            Ok(Parsed::NeedMore) => {
+                return Err(TunnelError::OutboundBroken("its answer is too long"));
+            }
+            Ok(Parsed::Done { value, .. }) if !(200..300).contains(&value.status) => {
+                return Err(TunnelError::OutboundRefused(value.status));
+            }
+            Ok(Parsed::Done { consumed, .. }) if consumed == buffer.len() => return Ok(()),
+            // In TLS the client speaks first: these bytes are not the proxy's.
+            Ok(Parsed::Done { .. }) => {
+                return Err(TunnelError::OutboundBroken("it sent bytes of its own"));
+            }
+            Err(_) => return Err(TunnelError::OutboundBroken("its answer is not HTTP")),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The tunnels of a channel in mode `multiplexed` on one worker.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use super::{
+    dial::{Tunnel, TunnelError},
+    role::ConnectorRole,
+    status::ChannelStatus,
+};
+use crate::{
+    engine::Tuning,
+    limits,
+    protocol::http2::Windows,
+    relay::{ClientTunnel, Live, Shard},
+    telemetry::Count,
+    tls::Alpn,
+    tunnel::{Fleet, Phase},
+};
+
+/// The windows of a tunnel on a connector: what the services send ahead of slow clients.
+const WINDOWS: Windows = Windows {
+    stream: limits::STREAM_WINDOW_BYTES_MIN,
+    connection: limits::TUNNEL_WINDOW_BYTES_MAX,
+};
+
+/// The tunnels that carry the channel's streams.
+pub(super) struct Multiplexed {
+    fleet: RefCell<Fleet<ClientTunnel>>,
+    /// As many as the status was told of.
+    reported: Cell<usize>,
+    came_up: Notify,
+}
+
+impl Multiplexed {
+    pub(super) fn new(wanted: usize) -> Self {
+        Self {
+            fleet: RefCell::new(Fleet::new(wanted)),
+            reported: Cell::new(0),
+            came_up: Notify::new(),
+        }
+    }
+
+    /// The tunnel for a new stream; waits for one while there is none. `None` after `timeout`.
+    pub(super) async fn place(&self, timeout: Duration) -> Option<ClientTunnel> {
+        let waiting = async {
+            loop {
+                let came_up = self.came_up.notified();
+                let placed = self.fleet.borrow().place();
+                if let Some(tunnel) = placed {
+                    return tunnel;
+                }
+                came_up.await;
+            }
+        };
+        tokio::time::timeout(timeout, waiting).await.ok()
+    }
+
+    /// Retires tunnels whose replacement is up; says how many are missing, and whether any was
+    /// lost since the last report.
+    pub(super) fn upkeep(&self, status: &ChannelStatus, now: Instant) -> (usize, bool) {
+        for tunnel in self.fleet.borrow_mut().upkeep(now) {
+            tunnel.retire();
+        }
+        let before = self.reported.get();
+        self.report(status);
+        (self.fleet.borrow().missing(now), self.reported.get() < before)
+    }
+
+    pub(super) fn dial_started(&self) {
+        self.fleet.borrow_mut().dial_started();
+    }
+
+    /// A dial ended; a tunnel that is not `current` was opened with old certificates.
+    pub(super) fn dial_ended(
+        &self,
+        status: &ChannelStatus,
+        tunnel: Option<ClientTunnel>,
+        current: bool,
+    ) {
+        let now = Instant::now();
+        self.fleet.borrow_mut().dial_ended(tunnel, fastrand::f64(), now);
+        if !current {
+            self.fleet.borrow_mut().renew(now);
+        }
+        self.report(status);
+        self.came_up.notify_waiters();
+    }
+
+    /// Speaks HTTP/2 on a fresh tunnel and keeps it running in the background.
+    pub(super) async fn start(
+        &self,
+        shard: &Rc<Shard>,
+        role: &ConnectorRole,
+        tunnel: Tunnel,
+    ) -> Result<ClientTunnel, TunnelError> {
+        let Tunnel { link, inbound, address } = tunnel;
+        if link.with_session(|session| session.alpn()) != Alpn::H2 {
+            link.socket().shutdown();
+            return Err(TunnelError::NotMultiplexed);
+        }
+        // A tunnel that is gone already shows at its first use.
+        let _ = link.socket().tune(&Tuning::tunnel());
+        let live = Rc::new(Live::new(role.timeouts, Instant::now()));
+        let Some(key) = shard.admit(&live) else {
+            shard.count(Count::Refused("overloaded"));
+            return Err(TunnelError::Overloaded);
+        };
+        let ended = {
+            let shard = shard.clone();
+            move || shard.dismiss(key)
+        };
+        let started =
+            ClientTunnel::start(shard.clone(), link, inbound, (WINDOWS, address), ended).await;
+        match started {
+            Ok(tunnel) => {
+                live.set_tunnel(tunnel.clone());
+                live.enter(Phase::Carrying, Instant::now());
+                Ok(tunnel)
+            }
+            Err(error) => {
+                shard.dismiss(key);
+                Err(TunnelError::Http2(error.to_string()))
+            }
+        }
+    }
+
+    /// Every tunnel is to be replaced.
+    pub(super) fn renew(&self) {
+        self.fleet.borrow_mut().renew(Instant::now());
+    }
+
+    fn report(&self, status: &ChannelStatus) {
+        let fleet = self.fleet.borrow();
+        let healthy = fleet.healthy().min(fleet.configured());
+        status.ready_changed(self.reported.replace(healthy), healthy);
+    }
+}

@@ -1,0 +1,119 @@
+//! Operations over epoll: try, and on "would block" wait for readiness.
+//!
+//! A short read or write means the kernel's queue is empty or full. Clearing the readiness then
+//! saves the system call that would only say so; epoll is edge-triggered, so whatever happens
+//! later is reported anew.
+
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsFd, OwnedFd},
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use tokio::io::unix::AsyncFd;
+
+use super::{
+    buffers::{Buffer, BufferPool, SizeClass},
+    system,
+};
+
+pub(super) async fn connected(socket: &AsyncFd<OwnedFd>) -> io::Result<()> {
+    loop {
+        let mut ready = socket.writable().await?;
+        if let Some(outcome) = system::connect_outcome(socket.as_fd()) {
+            return outcome;
+        }
+        ready.clear_ready();
+    }
+}
+
+pub(super) async fn recv(
+    socket: &AsyncFd<OwnedFd>,
+    pool: &BufferPool,
+    class: SizeClass,
+    bytes_max: usize,
+) -> io::Result<Buffer> {
+    loop {
+        let mut ready = socket.readable().await?;
+        // Only now: a stream that waits holds no buffer.
+        let mut buffer = pool.take(class);
+        let room = bytes_max.min(buffer.spare_len());
+        match system::receive_now(socket.as_fd(), &mut buffer.spare_mut()[..room]) {
+            Ok(bytes) => {
+                if bytes > 0 && bytes < room {
+                    ready.clear_ready();
+                }
+                buffer.fill(bytes);
+                return Ok(buffer);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+pub(super) async fn recv_more(
+    socket: &AsyncFd<OwnedFd>,
+    mut buffer: Buffer,
+) -> (io::Result<usize>, Buffer) {
+    loop {
+        let mut ready = match socket.readable().await {
+            Ok(ready) => ready,
+            Err(error) => return (Err(error), buffer),
+        };
+        match system::receive_now(socket.as_fd(), buffer.spare_mut()) {
+            Ok(bytes) => {
+                if bytes > 0 && bytes < buffer.spare_len() {
+                    ready.clear_ready();
+                }
+                buffer.fill(bytes);
+                return (Ok(bytes), buffer);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+            Err(error) => return (Err(error), buffer),
+        }
+    }
+}
+
+pub(super) async fn send_all(
+    socket: &AsyncFd<OwnedFd>,
+    mut buffer: Buffer,
+) -> (io::Result<()>, Buffer) {
+    while !buffer.is_empty() {
+        match system::send_now(socket.as_fd(), buffer.filled()) {
+            Ok(sent) => buffer.consume(sent),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return (Err(error), buffer),
+        }
+        if !buffer.is_empty() {
+            forget_writable(socket);
+            if let Err(error) = socket.writable().await {
+                return (Err(error), buffer);
+            }
+        }
+    }
+    (Ok(()), buffer)
+}
+
+/// Clears a readiness from before the send that just filled the kernel's queue. The event loop
+/// has not run since, so an event that came after the send is still to be reported.
+fn forget_writable(socket: &AsyncFd<OwnedFd>) {
+    let writable = pin!(socket.writable());
+    let mut context = Context::from_waker(Waker::noop());
+    if let Poll::Ready(Ok(mut ready)) = writable.poll(&mut context) {
+        ready.clear_ready();
+    }
+}
+
+/// Waits for a connection and accepts it.
+pub(super) async fn accept(listener: &AsyncFd<OwnedFd>) -> io::Result<(OwnedFd, SocketAddr)> {
+    loop {
+        let mut ready = listener.readable().await?;
+        match system::accept_now(listener.as_fd()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+            accepted => return accepted,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Limits of the process that the engine depends on.
+
+#![allow(unsafe_code)]
+
+use std::io;
+
+/// Soft and hard limit of open files.
+///
+/// # Errors
+/// What getrlimit(2) says.
+pub fn open_files() -> io::Result<(u64, u64)> {
+    limit(libc::RLIMIT_NOFILE)
+}
+
+/// Raises the soft limit of open files to the hard one and returns it: a stream takes two.
+///
+/// # Errors
+/// What setrlimit(2) says; the limit is then unchanged.
+pub fn raise_open_files() -> io::Result<u64> {
+    let (soft, hard) = open_files()?;
+    if soft < hard {
+        let wanted = libc::rlimit { rlim_cur: hard, rlim_max: hard };
+        // SAFETY: the kernel only reads `wanted`, which outlives the call.
+        let status = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const wanted) };
+        if status != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(hard)
+}
+
+/// Soft and hard limit of pinned memory in bytes; `u64::MAX` means unlimited.
+pub(super) fn locked_memory() -> io::Result<(u64, u64)> {
+    limit(libc::RLIMIT_MEMLOCK)
+}
+
+fn limit(resource: libc::__rlimit_resource_t) -> io::Result<(u64, u64)> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel fills `limit`, which outlives the call.
+    let status = unsafe { libc::getrlimit(resource, &raw mut limit) };
+    if status == 0 { Ok((limit.rlim_cur, limit.rlim_max)) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Gives up the right and the allowance to pin memory, for the rest of the process.
+#[cfg(test)]
+pub(super) fn pin_nothing() {
+    let nothing = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel only reads `nothing`, which outlives the call.
+    let status = unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const nothing) };
+    assert_eq!(status, 0);
+    // Root may pin without limit. SAFETY: takes no pointer; fails harmlessly for others.
+    unsafe { libc::setuid(65_534) };
+}

@@ -1,0 +1,21 @@
+//! Service mappings: which service of the cluster a subaccount may reach under which name.
+//!
+//! Documents become validated [`Mapping`]s, mappings an immutable [`MappingTable`] that a worker
+//! asks once per CONNECT. Nothing here dials, logs, starts threads or looks at a clock;
+//! [`load_directory`] is the one place that reads files.
+
+mod address;
+mod directory;
+mod document;
+mod model;
+mod names;
+mod table;
+mod usage;
+mod validate;
+mod yaml;
+
+pub use address::{Address, AddressError};
+pub use directory::{Loaded, load_directory, parse_documents};
+pub use model::{Mapping, Problem, ServiceType, Source, Tenancy};
+pub use table::{Denied, Grant, MappingTable};
+pub use usage::{StreamPermit, TenantUsage};

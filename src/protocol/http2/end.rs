@@ -1,0 +1,31 @@
+//! What an HTTP/2 error means for the byte stream that rode on it.
+
+use h2::{Error, Reason};
+
+/// How one direction of a stream ended, other than by END_STREAM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// The far end aborted its byte stream (RST_STREAM).
+    Aborted,
+    /// The tunnel under the stream is gone.
+    TunnelLost,
+}
+
+/// Reads an error of the crate. A reset before END_STREAM is an abort whatever its code says:
+/// NO_ERROR and CANCEL too, because data is missing (RFC 9113 §8.5 asks for CONNECT_ERROR). So is
+/// the crate's refusal to send on a stream that has been reset.
+#[must_use]
+pub fn end_of(error: &Error) -> StreamEnd {
+    if error.is_io() || error.is_go_away() { StreamEnd::TunnelLost } else { StreamEnd::Aborted }
+}
+
+/// Whether the peer did nothing for the request, so that it may be sent again on another tunnel:
+/// REFUSED_STREAM, or a stream beyond the last one a GOAWAY names (RFC 9113 §8.7).
+#[must_use]
+pub fn is_retryable(error: &Error) -> bool {
+    match error.reason() {
+        Some(Reason::REFUSED_STREAM) => true,
+        Some(Reason::NO_ERROR) => error.is_go_away() && error.is_remote(),
+        _ => false,
+    }
+}

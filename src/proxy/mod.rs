@@ -1,0 +1,17 @@
+//! The cloud side: terminates tunnels, authorises each CONNECT against the caller's own mappings,
+//! dials the service and relays.
+
+mod authorise;
+mod budgets;
+mod reload;
+mod request;
+mod role;
+mod session;
+mod sources;
+mod start;
+mod streams;
+mod visit;
+
+pub use role::ProxyMessage;
+pub use sources::{load_material, tenancy};
+pub use start::{RunningProxy, StartError, start};

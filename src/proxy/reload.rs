@@ -1,0 +1,153 @@
+//! Live changes: mapping files and TLS files are watched; what is valid goes to the workers, what
+//! is not leaves the old state in place and says so.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use super::{
+    role::ProxyMessage,
+    sources::{load_material, server_files, tenancy},
+};
+use crate::{
+    config::ProxyConfig,
+    limits,
+    mapping::{MappingTable, Problem, load_directory},
+    tls::{Facts, Fingerprint, MaterialError, ServerMaterial},
+    worker::Crew,
+};
+
+/// What the control side knows of the running configuration.
+#[derive(Debug, Default)]
+pub(super) struct Status {
+    pub(super) mappings: usize,
+    pub(super) problems: Vec<String>,
+    pub(super) tls_problem: Option<String>,
+    pub(super) certificate: Option<Facts>,
+}
+
+/// Reads and re-reads what can change while the proxy runs.
+pub(super) struct Reloader {
+    config: ProxyConfig,
+    table: Arc<MappingTable>,
+    mappings_seen: Option<u64>,
+    problems_said: BTreeSet<String>,
+    tls_seen: Option<Fingerprint>,
+    pub(super) status: Arc<Mutex<Status>>,
+}
+
+impl Reloader {
+    pub(super) fn new(config: &ProxyConfig) -> Self {
+        Self {
+            config: config.clone(),
+            table: Arc::default(),
+            mappings_seen: None,
+            problems_said: BTreeSet::new(),
+            tls_seen: None,
+            status: Arc::default(),
+        }
+    }
+
+    /// Everything that is watched.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let files = server_files(&self.config);
+        let mut paths = vec![
+            self.config.mappings_directory.clone(),
+            files.certificate,
+            files.private_key,
+            files.client_ca,
+        ];
+        paths.extend(files.crl);
+        paths
+    }
+
+    /// Looks at everything and tells the workers what changed.
+    pub(super) fn reload(&mut self, crew: &Crew<ProxyMessage>) {
+        if let Some(table) = self.changed_mappings() {
+            crew.tell(|| ProxyMessage::Mappings(table.clone()));
+        }
+        match self.changed_tls() {
+            Ok(None) => {}
+            Ok(Some(material)) => {
+                tracing::info!(subject = material.facts.subject, "certificates changed");
+                crew.tell(|| ProxyMessage::Tls(material.tls.clone()));
+            }
+            Err(error) => tracing::error!(%error, "keeping the certificates in use"),
+        }
+    }
+
+    /// The mappings, if they differ from the last time.
+    pub(super) fn changed_mappings(&mut self) -> Option<Arc<MappingTable>> {
+        let directory = &self.config.mappings_directory;
+        let loaded = match load_directory(directory, &tenancy(&self.config)) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                let directory = directory.display();
+                self.say_problems(vec![format!(
+                    "{directory}: {error}; keeping the mappings in use"
+                )]);
+                return None;
+            }
+        };
+        if self.mappings_seen == Some(loaded.fingerprint) {
+            return None;
+        }
+        self.mappings_seen = Some(loaded.fingerprint);
+        let (table, conflicts) = MappingTable::build(loaded.mappings, &self.table);
+        let problems = loaded.problems.iter().chain(&conflicts).map(Problem::to_string).collect();
+        self.say_problems(problems);
+        self.table = Arc::new(table);
+        tracing::info!(mappings = self.table.len(), "service mappings loaded");
+        self.lock().mappings = self.table.len();
+        Some(self.table.clone())
+    }
+
+    /// Each problem is logged when it appears, not at every change elsewhere.
+    fn say_problems(&mut self, problems: Vec<String>) {
+        for problem in &problems {
+            if !self.problems_said.contains(problem) {
+                tracing::error!(target: "causeway::mapping", "{problem}");
+            }
+        }
+        self.problems_said = problems.iter().cloned().collect();
+        self.lock().problems = problems;
+    }
+
+    /// The certificates, if they differ from the last valid ones.
+    pub(super) fn changed_tls(&mut self) -> Result<Option<ServerMaterial>, MaterialError> {
+        let material = match load_material(&self.config) {
+            Ok(material) => material,
+            Err(error) => {
+                let text = error.to_string();
+                let known = self.lock().tls_problem.replace(text.clone());
+                // The rescan sees the same broken files again; once is enough to say so.
+                return if known == Some(text) { Ok(None) } else { Err(error) };
+            }
+        };
+        self.lock().tls_problem = None;
+        if self.tls_seen == Some(material.fingerprint) {
+            return Ok(None);
+        }
+        self.tls_seen = Some(material.fingerprint);
+        for warning in &material.facts.warnings {
+            tracing::warn!("{warning}");
+        }
+        warn_of_expiry(&material.facts);
+        self.lock().certificate = Some(material.facts.clone());
+        Ok(Some(material))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says so when a certificate expires soon.
+pub(super) fn warn_of_expiry(facts: &Facts) {
+    if let Some(days) = facts.days_left(SystemTime::now(), limits::EXPIRY_WARNING) {
+        tracing::warn!(days, "the server certificate expires soon; replace its files in place");
+    }
+}

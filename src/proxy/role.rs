@@ -1,0 +1,115 @@
+//! What a worker does on a proxy: serve accepted tunnels, and take new mappings and certificates.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::{authorise::still_allowed, budgets::Budgets, session};
+use crate::{
+    mapping::MappingTable,
+    telemetry::Repeats,
+    tls::{CertificateFault, ServerTls, TlsError},
+    tunnel::{Ending, Phase, Timeouts},
+    worker::{Role, Worker},
+};
+
+/// What control threads tell a proxy's workers.
+pub enum ProxyMessage {
+    /// New mappings; streams that they no longer allow end.
+    Mappings(Arc<MappingTable>),
+    /// New certificates; streams whose client certificate is now revoked end, others go on.
+    /// Connections that carry no stream yet end if they would not be let in any more.
+    Tls(ServerTls),
+}
+
+/// What every session of a proxy needs to know.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    /// Names a client may ask for by SNI; empty when the check is off.
+    pub(super) server_names: Vec<String>,
+    pub(super) timeouts: Timeouts,
+    pub(super) dial_timeout: Duration,
+    pub(super) streams_per_subaccount_max: usize,
+    pub(super) streams_per_tunnel_max: u32,
+}
+
+/// A proxy's part of one worker.
+pub(super) struct ProxyRole {
+    pub(super) settings: Settings,
+    pub(super) tls: RefCell<ServerTls>,
+    /// Counts changes of `tls`: a handshake that began before one is judged again at its end.
+    pub(super) tls_era: Cell<u64>,
+    pub(super) table: RefCell<Arc<MappingTable>>,
+    pub(super) repeats: RefCell<Repeats>,
+    pub(super) budgets: RefCell<Budgets>,
+}
+
+impl Role for ProxyRole {
+    type Message = ProxyMessage;
+
+    fn accepted(
+        self: &Rc<Self>,
+        worker: &Rc<Worker>,
+        fd: OwnedFd,
+        peer: SocketAddr,
+        _listener: usize,
+    ) {
+        let serving = session::serve(worker.clone(), self.clone(), fd, peer);
+        tokio::task::spawn_local(serving);
+    }
+
+    fn message(self: &Rc<Self>, worker: &Rc<Worker>, message: ProxyMessage) {
+        match message {
+            ProxyMessage::Mappings(table) => {
+                *self.table.borrow_mut() = table.clone();
+                worker.shard.each_session(|live| {
+                    if live.with_grant(|grant| still_allowed(&table, grant)) == Some(false) {
+                        live.kill(Ending::MappingRemoved);
+                    }
+                });
+            }
+            ProxyMessage::Tls(tls) => {
+                *self.tls.borrow_mut() = tls.clone();
+                self.tls_era.set(self.tls_era.get() + 1);
+                end_unwelcome(worker, &tls);
+            }
+        }
+    }
+
+    fn tick(self: &Rc<Self>, _worker: &Rc<Worker>, _now: Instant) {}
+}
+
+/// Ends sessions whose client certificate has been revoked. A certificate of a CA that was merely
+/// replaced goes on until its streams end: rotating a CA must not cut streams. But it opens no new
+/// one: its connections that wait for a request end, its tunnels of many streams are drained.
+fn end_unwelcome(worker: &Worker, tls: &ServerTls) {
+    // Thousands of tunnels share a few certificates, and a verification costs 0.1 ms.
+    let mut verdicts: HashMap<Vec<u8>, Option<TlsError>> = HashMap::new();
+    let now = SystemTime::now();
+    worker.shard.each_session(|live| {
+        let verdict = live.with_link(|link| {
+            link.with_session(|session| {
+                let chain = session.peer_certificates()?;
+                let leaf = chain.first()?.to_vec();
+                let judge = || tls.verify_client(chain, now).err();
+                verdicts.entry(leaf).or_insert_with(judge).clone()
+            })
+        });
+        let Some(error) = verdict.flatten() else {
+            return;
+        };
+        let revoked = error == TlsError::Certificate(CertificateFault::Revoked);
+        match live.phase() {
+            Phase::Waiting | Phase::Head => live.kill(Ending::CertificateRevoked),
+            _ if revoked => live.kill(Ending::CertificateRevoked),
+            Phase::Carrying => live.drain(),
+            _ => {}
+        }
+    });
+}

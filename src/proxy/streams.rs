@@ -1,0 +1,184 @@
+//! A tunnel in mode `multiplexed`: its streams come and go while it stays.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Instant,
+};
+
+use super::{request::caller_of, session::Tunnel, visit::Visit};
+use crate::{
+    limits,
+    protocol::{
+        Refusal, Request,
+        http2::{Bucket, Flood, Windows},
+    },
+    relay::{Arrival, Live, TunnelSide, serve},
+    telemetry::Count,
+    tls::Identity,
+    tunnel::{Ending, Phase},
+};
+
+/// Serves a tunnel until it ends.
+pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
+    let mut caller = caller_of(&visit.role.settings, &tunnel.link);
+    let window = match &caller {
+        Ok(identity) => visit.role.budgets.borrow_mut().lend(&identity.subaccount),
+        Err(_) => None,
+    };
+    if window.is_none() && caller.is_ok() {
+        caller = Err(Refusal::TenantLimit("tunnels"));
+    }
+    let windows = Windows {
+        stream: limits::STREAM_WINDOW_BYTES_MIN,
+        connection: window.as_ref().map_or(limits::TUNNEL_WINDOW_BYTES_MIN, |w| w.bytes()),
+    };
+    let streams_max = visit.role.settings.streams_per_tunnel_max;
+    let host = Rc::new(Host {
+        caller,
+        resets: RefCell::new(Bucket::new(limits::PREMATURE_RESET_RATE, Instant::now())),
+        visit,
+        tunnel: RefCell::default(),
+        up: Cell::new(false),
+    });
+    let shard = host.visit.shard.clone();
+    let served = serve(
+        &shard,
+        tunnel.link,
+        tunnel.inbound,
+        (windows, streams_max),
+        |tunnel| host.came_up(tunnel),
+        |arrival| {
+            tokio::task::spawn_local(host.clone().attend(arrival));
+        },
+    )
+    .await;
+    if let Some(flood) = served.flood() {
+        shard.count(Count::Refused(flood.reason()));
+        tracing::warn!(peer = %host.visit.peer, reason = flood.reason(), "tunnel ended");
+    }
+    host.tunnel.borrow_mut().take();
+}
+
+/// What the streams of one tunnel share.
+struct Host {
+    visit: Visit,
+    caller: Result<Identity, Refusal>,
+    /// Streams given up before they were answered.
+    resets: RefCell<Bucket>,
+    tunnel: RefCell<Option<Rc<crate::relay::Tunnel>>>,
+    up: Cell<bool>,
+}
+
+/// An arrival while its service is dialled: taken by whoever answers it first.
+#[derive(Clone)]
+struct Pending(Rc<RefCell<Option<Arrival>>>);
+
+impl TunnelSide for Pending {
+    fn cut(&self) {
+        self.0.borrow_mut().take();
+    }
+
+    fn hung_up(&self) -> bool {
+        self.0.borrow_mut().as_mut().is_some_and(Arrival::is_gone)
+    }
+}
+
+impl Host {
+    fn came_up(&self, tunnel: &Rc<crate::relay::Tunnel>) {
+        let live = &self.visit.live;
+        live.set_tunnel(tunnel.clone());
+        *self.tunnel.borrow_mut() = Some(tunnel.clone());
+        // A peer that is nobody gets its refusals and no more time than a request's.
+        let phase = if self.caller.is_ok() { Phase::Carrying } else { Phase::Head };
+        live.enter(phase, Instant::now());
+        if self.visit.worker.is_draining() {
+            tunnel.drain();
+        }
+        self.up.set(true);
+    }
+
+    /// Serves one stream.
+    async fn attend(self: Rc<Self>, mut arrival: Arrival) {
+        let tunnel = &self.visit;
+        let live = Rc::new(Live::new(tunnel.role.settings.timeouts, Instant::now()));
+        live.enter(Phase::Dialling, Instant::now());
+        let visit = Visit {
+            worker: tunnel.worker.clone(),
+            role: tunnel.role.clone(),
+            shard: tunnel.shard.clone(),
+            live: live.clone(),
+            peer: tunnel.peer,
+        };
+        let Some(key) = visit.shard.admit(&live) else {
+            let refusal = Refusal::Overloaded("sessions");
+            visit.note_refusal(&refusal, "", "");
+            return arrival.refuse(&refusal);
+        };
+        let request = std::mem::replace(&mut arrival.request, Err(Refusal::Draining));
+        match (&self.caller, request) {
+            (Err(refusal), _) => {
+                visit.note_refusal(refusal, "", "");
+                arrival.refuse(refusal);
+            }
+            (Ok(identity), Err(refusal)) => {
+                visit.note_refusal(&refusal, &identity.subaccount, "");
+                arrival.refuse(&refusal);
+            }
+            (Ok(identity), Ok(Request::Healthcheck)) if visit.worker.is_draining() => {
+                visit.note_refusal(&Refusal::Draining, &identity.subaccount, "");
+                arrival.refuse(&Refusal::Draining);
+            }
+            (Ok(_), Ok(Request::Healthcheck)) => {
+                visit.shard.count(Count::Healthchecks);
+                arrival.healthy();
+            }
+            (Ok(identity), Ok(Request::Connect(request))) => {
+                self.stream(&visit, arrival, &request, identity).await;
+            }
+        }
+        visit.shard.dismiss(key);
+    }
+
+    async fn stream(
+        &self,
+        visit: &Visit,
+        arrival: Arrival,
+        request: &crate::protocol::ConnectRequest,
+        identity: &Identity,
+    ) {
+        let pending = Pending(Rc::new(RefCell::new(Some(arrival))));
+        visit.live.set_tunnel(pending.clone());
+        let dialled = Box::pin(visit.dial(request, identity)).await;
+        let Some(mut arrival) = pending.0.borrow_mut().take() else {
+            return self.given_up(visit);
+        };
+        let dialled = match dialled {
+            Ok(dialled) => dialled,
+            Err(None) => return self.given_up(visit),
+            Err(Some(refusal)) => {
+                visit.note_refusal(&refusal, &identity.subaccount, &request.target.service);
+                return arrival.refuse(&refusal);
+            }
+        };
+        if arrival.is_gone() {
+            visit.shard.count(Count::Refused(Ending::ClientAborted.reason()));
+            return self.given_up(visit);
+        }
+        if let Some((source, sink)) = arrival.establish() {
+            visit.live.set_tunnel(sink.clone());
+            visit.relay(dialled, (request, identity), (source, sink), None).await;
+        }
+    }
+
+    /// A stream was reset before it was answered: cheap for the peer, a dial for us
+    /// (CVE-2023-44487), so there is a budget for it.
+    fn given_up(&self, visit: &Visit) {
+        if visit.live.failure() == Some(Ending::ClientAborted) || visit.live.failure().is_none() {
+            let within = self.resets.borrow_mut().take(Instant::now());
+            if !within && let Some(tunnel) = &*self.tunnel.borrow() {
+                tunnel.flooded(Flood::PrematureResets);
+            }
+        }
+    }
+}

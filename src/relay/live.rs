@@ -1,0 +1,263 @@
+//! A live session as its worker sees it: what the tick, a mapping change or a drain acts on.
+
+use std::{
+    cell::{Cell, RefCell, RefMut},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use super::{Link, mux::Tunnel};
+use crate::{
+    engine::Socket,
+    mapping::{Mapping, StreamPermit},
+    tunnel::{Ending, Phase, Session, Stream, Timeouts},
+};
+
+/// What allowed a stream, kept to judge it anew when the mappings change.
+pub struct Grant {
+    /// The mapping it was allowed by.
+    pub mapping: Arc<Mapping>,
+    /// The location the connector claimed.
+    pub location: String,
+    /// Its place among the subaccount's streams.
+    pub permit: StreamPermit,
+}
+
+/// The tunnel's side of a session, as far as the tick and a kill need it.
+pub trait TunnelSide {
+    /// Ends a stream as an abort; pending operations return.
+    fn cut(&self);
+    /// Ends what carries no stream; pending operations return and what was sent still arrives.
+    fn end(&self) {
+        self.cut();
+    }
+    /// Gives back the buffers of pending receives.
+    fn release_idle(&self) {}
+    /// Whether nobody waits for an answer any more.
+    fn hung_up(&self) -> bool {
+        false
+    }
+    /// Time passed on a tunnel of many streams. Says whether it is dead.
+    fn is_dead(&self, _now: Instant) -> bool {
+        false
+    }
+    /// Takes no more streams and ends when the last one has.
+    fn drain(&self) {}
+    /// The TLS end, where the session owns one.
+    fn link(&self) -> Option<&Link> {
+        None
+    }
+}
+
+impl TunnelSide for Rc<Link> {
+    fn cut(&self) {
+        Link::cut(self);
+    }
+
+    fn end(&self) {
+        self.socket().shutdown();
+    }
+
+    fn release_idle(&self) {
+        self.socket().release_idle();
+    }
+
+    fn hung_up(&self) -> bool {
+        self.socket().hung_up()
+    }
+
+    fn link(&self) -> Option<&Link> {
+        Some(self)
+    }
+}
+
+impl TunnelSide for Rc<Tunnel> {
+    fn cut(&self) {
+        TunnelSide::end(Tunnel::link(self));
+    }
+
+    fn release_idle(&self) {
+        TunnelSide::release_idle(Tunnel::link(self));
+    }
+
+    fn is_dead(&self, now: Instant) -> bool {
+        self.tick(now)
+    }
+
+    fn drain(&self) {
+        Tunnel::drain(self);
+    }
+
+    fn link(&self) -> Option<&Link> {
+        Some(Tunnel::link(self))
+    }
+}
+
+/// One session of a worker: a tunnel with its one stream, a tunnel of many, or one of those.
+pub struct Live {
+    session: RefCell<Session>,
+    stream: RefCell<Stream>,
+    authenticated: Cell<bool>,
+    tunnel: RefCell<Option<Box<dyn TunnelSide>>>,
+    /// The client's socket on a connector, the service's on a proxy; while that is being dialled,
+    /// the attempt under way.
+    plain: RefCell<Option<Socket>>,
+    grant: RefCell<Option<Grant>>,
+    /// The plain end finished its direction, so nobody reads there; should it break, this is why
+    /// the stream ended.
+    unread: Cell<Option<Ending>>,
+}
+
+impl Live {
+    /// A session that begins now, in [`Phase::Handshake`].
+    pub fn new(timeouts: Timeouts, now: Instant) -> Self {
+        Self {
+            session: RefCell::new(Session::new(now)),
+            stream: RefCell::new(Stream::new(timeouts, now)),
+            authenticated: Cell::new(false),
+            tunnel: RefCell::default(),
+            plain: RefCell::default(),
+            grant: RefCell::default(),
+            unread: Cell::default(),
+        }
+    }
+
+    /// The tunnel's end, once there is one.
+    pub fn set_tunnel(&self, tunnel: impl TunnelSide + 'static) {
+        *self.tunnel.borrow_mut() = Some(Box::new(tunnel));
+    }
+
+    /// The plain end, once there is one.
+    pub fn set_plain(&self, socket: Socket) {
+        *self.plain.borrow_mut() = Some(socket);
+    }
+
+    /// What allowed the stream.
+    pub fn set_grant(&self, grant: Grant) {
+        *self.grant.borrow_mut() = Some(grant);
+    }
+
+    /// Looks at what allowed the stream, if it has been allowed yet.
+    pub fn with_grant<T>(&self, look: impl FnOnce(&Grant) -> T) -> Option<T> {
+        self.grant.borrow().as_ref().map(look)
+    }
+
+    /// Looks at the TLS end, where the session owns one.
+    pub fn with_link<T>(&self, look: impl FnOnce(&Link) -> T) -> Option<T> {
+        self.tunnel.borrow().as_ref().and_then(|tunnel| tunnel.link()).map(look)
+    }
+
+    /// The peer showed a certificate we accept.
+    pub fn set_authenticated(&self) {
+        self.authenticated.set(true);
+    }
+
+    /// Enters a phase; its deadline starts.
+    pub fn enter(&self, phase: Phase, now: Instant) {
+        self.session.borrow_mut().enter(phase, self.authenticated.get(), now);
+        if phase == Phase::Relaying {
+            self.stream.borrow_mut().establish(now);
+        }
+    }
+
+    /// Where the session stands.
+    pub fn phase(&self) -> Phase {
+        self.session.borrow().phase()
+    }
+
+    /// The plain end finished its direction and is not read from any more. Its abort, which then
+    /// shows nowhere else, ends the stream at the next tick as `aborted`.
+    pub(super) fn plain_is_unread(&self, aborted: Ending) {
+        self.unread.set(Some(aborted));
+    }
+
+    fn plain_has_aborted(&self) -> Option<Ending> {
+        let aborted = self.unread.get()?;
+        let gone = self.plain.borrow().as_ref().is_some_and(Socket::is_gone);
+        (gone && !self.stream.borrow().is_over()).then_some(aborted)
+    }
+
+    /// The stream's state.
+    pub(super) fn stream(&self) -> RefMut<'_, Stream> {
+        self.stream.borrow_mut()
+    }
+
+    /// Why the session was ended from outside or failed, if it did.
+    pub fn failure(&self) -> Option<Ending> {
+        self.stream.borrow().failure()
+    }
+
+    /// Payload bytes so far: up, down.
+    pub fn moved_bytes(&self) -> (u64, u64) {
+        self.stream.borrow().moved_bytes()
+    }
+
+    /// The process is to end: a tunnel takes no more streams, and one that carries nothing goes.
+    pub fn drain(&self) {
+        if self.phase() == Phase::Waiting {
+            return self.kill(Ending::Drained);
+        }
+        if let Some(tunnel) = &*self.tunnel.borrow() {
+            tunnel.drain();
+        }
+    }
+
+    /// Ends the session as an abort: both ends see an error, pending operations return.
+    pub fn kill(&self, ending: Ending) {
+        self.stream.borrow_mut().fail(ending);
+        if let Some(tunnel) = &*self.tunnel.borrow() {
+            match self.phase() {
+                Phase::Relaying => tunnel.cut(),
+                // A refusal that was sent, or an abort that was said: an RST could destroy it.
+                _ => tunnel.end(),
+            }
+        }
+        if let Some(plain) = &*self.plain.borrow() {
+            plain.abort();
+        }
+    }
+
+    /// What time brings: deadlines, timeouts, and giving back the buffers of a quiet stream.
+    pub fn tick(&self, now: Instant) {
+        let phase = self.phase();
+        if self.session.borrow().is_overdue(now) {
+            return self.kill(Ending::PhaseTimeout);
+        }
+        match phase {
+            Phase::Relaying => {
+                let overdue = self.stream.borrow().overdue(now);
+                if let Some(ending) = overdue.or_else(|| self.plain_has_aborted()) {
+                    return self.kill(ending);
+                }
+                if self.stream.borrow().is_idle(now) {
+                    self.release_buffers();
+                }
+            }
+            Phase::Waiting => self.release_buffers(),
+            Phase::Dialling => {
+                // Nobody waits for the answer any more: do not collect dials for the dead.
+                if self.tunnel.borrow().as_ref().is_some_and(|tunnel| tunnel.hung_up()) {
+                    self.kill(Ending::ClientAborted);
+                }
+            }
+            Phase::Carrying => {
+                let dead = self.tunnel.borrow().as_ref().is_some_and(|side| side.is_dead(now));
+                if dead {
+                    return self.kill(Ending::TunnelLost);
+                }
+                self.release_buffers();
+            }
+            Phase::Handshake | Phase::Head | Phase::Opening | Phase::Lingering => {}
+        }
+    }
+
+    fn release_buffers(&self) {
+        if let Some(tunnel) = &*self.tunnel.borrow() {
+            tunnel.release_idle();
+        }
+        if let Some(plain) = &*self.plain.borrow() {
+            plain.release_idle();
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The glue: drives one session, with the pure parts (`tls`, `protocol`, `tunnel`) on one hand and
+//! the engine's sockets on the other. Knows both roles' needs but neither role.
+
+mod carrier;
+mod deadline;
+mod dial;
+mod drain;
+mod inbound;
+mod link;
+mod live;
+mod mux;
+mod outcome;
+mod shard;
+mod splice;
+
+pub use carrier::{Cut, DirectSource, Sink, Source};
+pub use deadline::Deadline;
+pub use dial::{DialError, connect_any};
+pub use drain::{abort_when_delivered, linger};
+pub use inbound::{Chunk, Inbound};
+pub use link::{Link, LinkError};
+pub use live::{Grant, Live, TunnelSide};
+pub use mux::{Arrival, ClientTunnel, MuxSink, MuxSource, OpenError, Opened, Tunnel, serve};
+pub use outcome::{Outcome, Party};
+pub use shard::Shard;
+pub use splice::{Ends, splice};

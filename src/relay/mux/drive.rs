@@ -1,0 +1,70 @@
+//! The two pumps between a TLS link and an HTTP/2 session's wire.
+
+use std::{future::poll_fn, io, time::Instant};
+
+use super::Tunnel;
+use crate::{
+    protocol::http2::Guard,
+    relay::{Inbound, LinkError, Shard},
+    tunnel::Pipe,
+};
+
+/// Runs `session` over the tunnel's link until it ends, then says goodbye to the peer.
+pub(super) async fn drive(
+    shard: &Shard,
+    tunnel: &Tunnel,
+    mut inbound: Inbound,
+    mut guard: Guard,
+    session: impl Future<Output = ()>,
+) {
+    let receiving = pump_in(shard, tunnel, &mut inbound, &mut guard);
+    let sending = async {
+        if pump_out(shard, tunnel).await.is_ok() {
+            // Everything staged is sent. A peer that is gone needs no farewell.
+            let _ = tunnel.link.finish(&shard.pool).await;
+        }
+        tunnel.link.socket().shutdown();
+    };
+    let running = async {
+        session.await;
+        tunnel.set_closed();
+    };
+    tokio::join!(receiving, sending, running);
+}
+
+/// Link → session.
+async fn pump_in(shard: &Shard, tunnel: &Tunnel, inbound: &mut Inbound, guard: &mut Guard) {
+    let mut pipe = Pipe::new(Instant::now());
+    loop {
+        match inbound.next(&tunnel.link, &shard.pool, pipe.stride()).await {
+            Ok(chunk) => {
+                let now = chunk.received_at;
+                pipe.moved(chunk.plain.len(), now);
+                if let Err(flood) = guard.inspect(chunk.plain.filled(), now) {
+                    return tunnel.flooded(flood);
+                }
+                tunnel.received(chunk.plain.len(), now);
+                tunnel.wire.deliver(chunk.plain);
+                if chunk.closed {
+                    return tunnel.wire.end(Ok(()));
+                }
+            }
+            Err(LinkError::Truncated) => {
+                return tunnel.wire.end(Err(io::ErrorKind::UnexpectedEof));
+            }
+            Err(_) => return tunnel.wire.end(Err(io::ErrorKind::ConnectionReset)),
+        }
+    }
+}
+
+/// Session → link: whatever has gathered while the last send was under way leaves in the next.
+async fn pump_out(shard: &Shard, tunnel: &Tunnel) -> Result<(), LinkError> {
+    while let Some(bytes) = poll_fn(|cx| tunnel.wire.poll_output(cx)).await {
+        if let Err(error) = tunnel.link.send(&shard.pool, &bytes).await {
+            tunnel.wire.close_outbound();
+            tunnel.wire.end(Err(io::ErrorKind::ConnectionReset));
+            return Err(error);
+        }
+    }
+    Ok(())
+}

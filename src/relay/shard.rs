@@ -1,0 +1,132 @@
+//! What one worker owns and its sessions use: engine, buffers, histograms, counters, the slab.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use super::Live;
+use crate::{
+    engine::{BufferPool, Driver, SizeClass},
+    limits,
+    telemetry::{Count, Counters, Latency, Metric},
+    tunnel::{Key, Stride, Table},
+};
+
+/// One worker's own state. Nothing in it is shared with another thread but the counters, which
+/// only this worker writes.
+pub struct Shard {
+    /// The worker's number, from 0.
+    pub index: usize,
+    /// The engine its sockets run on.
+    pub driver: Driver,
+    /// Its buffers.
+    pub pool: BufferPool,
+    /// Its counters, read by the admin thread.
+    pub counters: Arc<Counters>,
+    latency: RefCell<Latency>,
+    sessions: RefCell<Table<Rc<Live>>>,
+    dialling: Cell<usize>,
+    handshaking: Cell<usize>,
+}
+
+impl Shard {
+    /// The state of a worker that has no sessions yet.
+    pub fn new(index: usize, driver: Driver, pool: BufferPool, counters: Arc<Counters>) -> Self {
+        Self {
+            index,
+            driver,
+            pool,
+            counters,
+            latency: RefCell::new(Latency::new()),
+            sessions: RefCell::new(Table::new(limits::SESSIONS_PER_WORKER_MAX)),
+            dialling: Cell::new(0),
+            handshaking: Cell::new(0),
+        }
+    }
+
+    /// Records one latency sample.
+    pub fn sample(&self, metric: Metric, value: Duration) {
+        self.latency.borrow_mut().record(metric, value);
+    }
+
+    /// Hands out the samples since the last call.
+    pub fn take_latency(&self) -> Latency {
+        self.latency.borrow_mut().take()
+    }
+
+    /// Adds one to a counter.
+    pub fn count(&self, count: Count) {
+        self.counters.add(count, 1);
+    }
+
+    /// Puts a session into the slab; `None` when it is full.
+    pub fn admit(&self, live: &Rc<Live>) -> Option<Key> {
+        self.sessions.borrow_mut().insert(live.clone()).ok()
+    }
+
+    /// Takes a session out of the slab.
+    pub fn dismiss(&self, key: Key) {
+        self.sessions.borrow_mut().remove(key);
+    }
+
+    /// Sessions in the slab.
+    pub fn session_count(&self) -> usize {
+        self.sessions.borrow().len()
+    }
+
+    /// Calls `visit` for every session. The slab is not borrowed meanwhile.
+    pub fn each_session(&self, mut visit: impl FnMut(&Live)) {
+        let sessions: Vec<Rc<Live>> = self.sessions.borrow().iter().cloned().collect();
+        for live in sessions {
+            visit(&live);
+        }
+    }
+
+    /// A place among the dials in flight, or `None` when there are too many.
+    pub fn dial_permit(&self) -> Option<Permit<'_>> {
+        Permit::take(&self.dialling, limits::DIALS_PER_WORKER_MAX)
+    }
+
+    /// A place among the handshakes in flight, or `None` when there are too many.
+    pub fn handshake_permit(&self) -> Option<Permit<'_>> {
+        Permit::take(&self.handshaking, limits::HANDSHAKES_PER_WORKER_MAX)
+    }
+}
+
+/// A place among a bounded number; given back on drop.
+pub struct Permit<'a>(&'a Cell<usize>);
+
+impl<'a> Permit<'a> {
+    fn take(used: &'a Cell<usize>, used_max: usize) -> Option<Self> {
+        (used.get() < used_max).then(|| {
+            used.set(used.get() + 1);
+            Self(used)
+        })
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// The buffer class of a stride.
+pub(in crate::relay) fn class_of(stride: Stride) -> SizeClass {
+    match stride {
+        Stride::Small => SizeClass::Small,
+        Stride::Medium => SizeClass::Medium,
+        Stride::Large => SizeClass::Large,
+    }
+}
+
+/// The smallest buffer class that holds `bytes`.
+pub(in crate::relay) fn class_for(bytes: usize) -> SizeClass {
+    [SizeClass::Small, SizeClass::Medium]
+        .into_iter()
+        .find(|class| class.bytes() >= bytes)
+        .unwrap_or(SizeClass::Large)
+}

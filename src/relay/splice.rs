@@ -1,0 +1,249 @@
+//! Moving the bytes of one stream between its tunnel and its plain end, both ways at once, until
+//! both directions are over, with the endings of the wire protocol:
+//!
+//! ```text
+//!   tunnel: direct           multiplexed            plain end
+//!   close_notify             END_STREAM    ◀────▶   FIN             each direction on its own
+//!   TCP end without it       RST_STREAM    ─────▶   RST             after all that came before
+//!   TCP end without it       RST_STREAM    ◀─────   RST or timeout  after all that came before
+//! ```
+
+use std::time::Instant;
+
+use super::{Cut, Live, Shard, Sink, Source, drain::abort_when_delivered, shard::class_of};
+use crate::{
+    engine::{Buffer, Socket},
+    telemetry::{Count, Metric},
+    tunnel::{Direction, Ending, Phase, Stream},
+};
+
+/// The two ends of a stream and who sits behind them.
+pub struct Ends<S> {
+    /// Towards the far end.
+    pub tunnel: S,
+    /// The plain end: the client's socket on a connector, the service's on a proxy.
+    pub plain: Socket,
+    /// The direction of what comes out of the tunnel: up on a proxy, down on a connector.
+    pub from_tunnel: Direction,
+    /// When the stream was established, for the first-byte latency.
+    pub established_at: Instant,
+}
+
+impl<S> Ends<S> {
+    fn to_tunnel(&self) -> Direction {
+        match self.from_tunnel {
+            Direction::Up => Direction::Down,
+            Direction::Down => Direction::Up,
+        }
+    }
+
+    fn plain_aborted(&self) -> Ending {
+        match self.from_tunnel {
+            Direction::Up => Ending::ServiceAborted,
+            Direction::Down => Ending::ClientAborted,
+        }
+    }
+
+    fn far_aborted(&self) -> Ending {
+        match self.from_tunnel {
+            Direction::Up => Ending::ClientAborted,
+            Direction::Down => Ending::ServiceAborted,
+        }
+    }
+
+    fn cut(&self, cut: &Cut) -> Ending {
+        match cut {
+            Cut::Aborted => self.far_aborted(),
+            Cut::Lost => Ending::TunnelLost,
+        }
+    }
+}
+
+/// Relays until both directions are over. `early` is what followed the head.
+pub async fn splice<S: Sink>(
+    shard: &Shard,
+    live: &Live,
+    ends: &Ends<S>,
+    source: impl Source,
+    early: Option<Buffer>,
+) -> Ending {
+    let relay = Relay { shard, live, ends };
+    tokio::join!(relay.tunnel_to_plain(source, early), relay.plain_to_tunnel());
+    let ending = live.stream().ending();
+    if !ending.is_clean() {
+        abort_when_delivered(&ends.plain).await;
+    }
+    ending
+}
+
+enum Broken {
+    Tunnel(Cut),
+    Plain,
+}
+
+struct Relay<'a, S> {
+    shard: &'a Shard,
+    live: &'a Live,
+    ends: &'a Ends<S>,
+}
+
+impl<S: Sink> Relay<'_, S> {
+    /// Tunnel → plain end.
+    async fn tunnel_to_plain(&self, mut source: impl Source, early: Option<Buffer>) {
+        match self.pump_to_plain(&mut source, early).await {
+            Ok(()) => self.finished_by_tunnel(source).await,
+            Err(Broken::Tunnel(cut)) => {
+                self.live.stream().fail(self.ends.cut(&cut));
+                self.ends.tunnel.cut();
+                abort_when_delivered(&self.ends.plain).await;
+            }
+            Err(Broken::Plain) => {
+                self.live.stream().fail(self.ends.plain_aborted());
+                self.live.enter(Phase::Lingering, Instant::now());
+                if self.stream().pipe(self.ends.to_tunnel()).is_finished() {
+                    return self.ends.tunnel.abort().await;
+                }
+                // What the plain end sent before it broke still goes out by `plain_to_tunnel`,
+                // which then aborts our side; here the far end's side is read to its end.
+                let _ = source.discard_rest(&self.shard.pool).await;
+            }
+        }
+    }
+
+    async fn pump_to_plain(
+        &self,
+        source: &mut impl Source,
+        early: Option<Buffer>,
+    ) -> Result<(), Broken> {
+        let direction = self.ends.from_tunnel;
+        if let Some(early) = early {
+            self.stream().pipe_mut(direction).moved(early.len(), Instant::now());
+            self.send_plain(early).await?;
+        }
+        loop {
+            let stride = self.stream().pipe(direction).stride();
+            let chunk = source.next(&self.shard.pool, stride).await.map_err(Broken::Tunnel)?;
+            if !chunk.plain.is_empty() {
+                let bytes = chunk.plain.len();
+                self.received(direction, bytes, chunk.received_at);
+                self.send_plain(chunk.plain).await?;
+                source.taken(bytes);
+                self.forwarded(direction, bytes, chunk.received_at);
+            }
+            if chunk.closed {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn send_plain(&self, plain: Buffer) -> Result<(), Broken> {
+        let (sent, _) = self.ends.plain.send_all(plain).await;
+        sent.map_err(|_| Broken::Plain)
+    }
+
+    /// The far end finished its direction: pass the FIN on, and watch the tunnel until the other
+    /// direction is over too, so that its loss is noticed while only we would send.
+    async fn finished_by_tunnel(&self, mut source: impl Source) {
+        let passed_on = self.ends.plain.shutdown_write().is_ok();
+        let other_is_over = {
+            let mut stream = self.stream();
+            if !passed_on {
+                stream.fail(self.ends.plain_aborted());
+            }
+            stream.pipe_mut(self.ends.from_tunnel).finish(Instant::now());
+            stream.pipe(self.ends.to_tunnel()).is_finished()
+        };
+        if other_is_over {
+            return self.ends.tunnel.close();
+        }
+        let watched = source.discard_rest(&self.shard.pool).await;
+        if let Err(cut) = watched
+            && !self.stream().is_over()
+        {
+            self.live.stream().fail(self.ends.cut(&cut));
+            // Ends `plain_to_tunnel`, which may wait for a plain end that has nothing to say.
+            abort_when_delivered(&self.ends.plain).await;
+        }
+    }
+
+    /// Plain end → tunnel.
+    async fn plain_to_tunnel(&self) {
+        let outcome = match self.pump_to_tunnel().await {
+            // An end of data seen after a failure is the failure's echo, not a clean end.
+            Ok(()) if self.stream().has_failed() => Err(Broken::Plain),
+            Ok(()) => self.finished_by_plain().await,
+            Err(broken) => Err(broken),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Broken::Plain) => {
+                self.live.stream().fail(self.ends.plain_aborted());
+                self.live.enter(Phase::Lingering, Instant::now());
+                self.ends.tunnel.abort().await;
+            }
+            Err(Broken::Tunnel(cut)) => {
+                // `tunnel_to_plain` delivers what the tunnel still brought, within the linger time.
+                self.live.stream().fail(self.ends.cut(&cut));
+                self.live.enter(Phase::Lingering, Instant::now());
+                self.ends.tunnel.cut();
+            }
+        }
+    }
+
+    async fn pump_to_tunnel(&self) -> Result<(), Broken> {
+        let direction = self.ends.to_tunnel();
+        loop {
+            let class = class_of(self.stream().pipe(direction).stride());
+            let bytes_max = self.ends.tunnel.chunk_bytes(class);
+            let received = self.ends.plain.recv_up_to(&self.shard.pool, class, bytes_max).await;
+            let plain = received.map_err(|_| Broken::Plain)?;
+            if plain.is_empty() {
+                return Ok(());
+            }
+            let received_at = Instant::now();
+            let bytes = plain.len();
+            self.received(direction, bytes, received_at);
+            let forwarded = self.ends.tunnel.forward(&self.shard.pool, plain).await;
+            forwarded.map_err(Broken::Tunnel)?;
+            self.forwarded(direction, bytes, received_at);
+        }
+    }
+
+    /// The plain end finished its direction: say so.
+    async fn finished_by_plain(&self) -> Result<(), Broken> {
+        self.ends.tunnel.finish(&self.shard.pool).await.map_err(Broken::Tunnel)?;
+        let mut stream = self.stream();
+        stream.pipe_mut(self.ends.to_tunnel()).finish(Instant::now());
+        self.live.plain_is_unread(self.ends.plain_aborted());
+        if stream.pipe(self.ends.from_tunnel).is_finished() {
+            // Ends the watch of `finished_by_tunnel`.
+            self.ends.tunnel.close();
+        }
+        Ok(())
+    }
+
+    fn stream(&self) -> std::cell::RefMut<'_, Stream> {
+        self.live.stream()
+    }
+
+    /// Notes a chunk that arrived; the first from the service also gives the first-byte latency,
+    /// counted from the established stream.
+    fn received(&self, direction: Direction, bytes: usize, at: Instant) {
+        let mut stream = self.stream();
+        let pipe = stream.pipe_mut(direction);
+        if direction == Direction::Down && pipe.moved_bytes() == 0 {
+            let waited = at.saturating_duration_since(self.ends.established_at);
+            self.shard.sample(Metric::FirstByte, waited);
+        }
+        pipe.moved(bytes, at);
+    }
+
+    fn forwarded(&self, direction: Direction, bytes: usize, received_at: Instant) {
+        let (metric, count) = match direction {
+            Direction::Up => (Metric::ForwardUp, Count::BytesUp),
+            Direction::Down => (Metric::ForwardDown, Count::BytesDown),
+        };
+        self.shard.sample(metric, received_at.elapsed());
+        self.shard.counters.add(count, bytes as u64);
+    }
+}

@@ -1,0 +1,215 @@
+//! What is counted: one worker's counters and gauges, written by that worker alone and read by
+//! anyone at any time.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use crate::telemetry::names::{HANDSHAKE_FAILURES, REFUSAL_REASONS, STREAM_ENDINGS, position};
+
+/// Something that happened. The labels come from the tables in [`crate::telemetry::names`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// A connection accepted by this worker's listener.
+    Accepted,
+    /// A connection turned away at accept: a limit of the worker.
+    AcceptShed,
+    /// A connection given to another worker.
+    HandedOver,
+    /// A TLS handshake that finished.
+    HandshakesOk,
+    /// A TLS handshake that did not, with the reason.
+    HandshakesFailed(&'static str),
+    /// A CONNECT refused, with the reason.
+    Refused(&'static str),
+    /// A stream opened.
+    StreamsOpened,
+    /// A stream that came to an end, with the ending.
+    StreamsEnded(&'static str),
+    /// Bytes from client to service.
+    BytesUp,
+    /// Bytes from service to client.
+    BytesDown,
+    /// A health check answered.
+    Healthchecks,
+    /// A buffer given smaller than asked for because of the pool's budget.
+    BuffersShrunk,
+    /// A log line suppressed because many like it came before.
+    LogLinesSuppressed,
+    /// A tunnel dialled by a connector.
+    TunnelDials,
+    /// A dial of a tunnel that failed.
+    TunnelDialsFailed,
+}
+
+/// Counters without a label, in the order of their slots.
+pub(crate) const PLAIN: [(Count, &str, &str); 12] = [
+    (Count::Accepted, "connections_accepted", "Connections accepted."),
+    (Count::AcceptShed, "connections_shed", "Connections closed at accept: a limit of the worker."),
+    (Count::HandedOver, "connections_handed_over", "Connections given to another worker."),
+    (Count::HandshakesOk, "tls_handshakes", "TLS handshakes finished."),
+    (Count::StreamsOpened, "streams_opened", "Streams opened."),
+    (Count::BytesUp, "bytes_up", "Bytes from clients to services."),
+    (Count::BytesDown, "bytes_down", "Bytes from services to clients."),
+    (Count::Healthchecks, "healthchecks", "Health checks answered."),
+    (Count::BuffersShrunk, "buffers_shrunk", "Buffers given smaller because of the budget."),
+    (Count::LogLinesSuppressed, "log_lines_suppressed", "Repeated log lines left out."),
+    (Count::TunnelDials, "tunnel_dials", "Tunnels dialled."),
+    (Count::TunnelDialsFailed, "tunnel_dials_failed", "Dials of tunnels that failed."),
+];
+
+/// First slot of each labelled counter; the tables lie behind the plain ones.
+pub(crate) const HANDSHAKES_FAILED_SLOT: usize = PLAIN.len();
+pub(crate) const REFUSED_SLOT: usize = HANDSHAKES_FAILED_SLOT + HANDSHAKE_FAILURES.len();
+pub(crate) const STREAMS_ENDED_SLOT: usize = REFUSED_SLOT + REFUSAL_REASONS.len();
+pub(crate) const SLOTS: usize = STREAMS_ENDED_SLOT + STREAM_ENDINGS.len();
+
+impl Count {
+    fn slot(self) -> usize {
+        match self {
+            Self::Accepted => 0,
+            Self::AcceptShed => 1,
+            Self::HandedOver => 2,
+            Self::HandshakesOk => 3,
+            Self::StreamsOpened => 4,
+            Self::BytesUp => 5,
+            Self::BytesDown => 6,
+            Self::Healthchecks => 7,
+            Self::BuffersShrunk => 8,
+            Self::LogLinesSuppressed => 9,
+            Self::TunnelDials => 10,
+            Self::TunnelDialsFailed => 11,
+            Self::HandshakesFailed(reason) => {
+                HANDSHAKES_FAILED_SLOT + position(&HANDSHAKE_FAILURES, reason)
+            }
+            Self::Refused(reason) => REFUSED_SLOT + position(&REFUSAL_REASONS, reason),
+            Self::StreamsEnded(ending) => STREAMS_ENDED_SLOT + position(&STREAM_ENDINGS, ending),
+        }
+    }
+}
+
+/// Something that is so many right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gauge {
+    /// Connections, from accept to close.
+    Sessions,
+    /// Streams open.
+    Streams,
+    /// Streams of sessions that are draining.
+    StreamsDraining,
+    /// Connections that have not finished their TLS handshake.
+    Handshakes,
+    /// Dials of services in flight.
+    Dials,
+    /// Bytes of buffers in use.
+    BufferBytes,
+}
+
+impl Gauge {
+    /// Every gauge with its name and its help, in the order of their slots.
+    pub(crate) const ALL: [(Self, &'static str, &'static str); 6] = [
+        (Self::Sessions, "sessions", "Connections, from accept to close."),
+        (Self::Streams, "streams", "Streams open."),
+        (Self::StreamsDraining, "streams_draining", "Streams of sessions that are draining."),
+        (Self::Handshakes, "handshakes_in_flight", "TLS handshakes not finished."),
+        (Self::Dials, "dials_in_flight", "Dials of services not finished."),
+        (Self::BufferBytes, "buffer_bytes", "Bytes of buffers in use."),
+    ];
+}
+
+/// One worker's counters and gauges, to be shared by an `Arc`. Aligned so that two workers' never
+/// lie in one cache line (128: processors fetch lines in pairs).
+#[repr(align(128))]
+pub struct Counters {
+    counts: [AtomicU64; SLOTS],
+    gauges: [AtomicU64; Gauge::ALL.len()],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Counters {
+    /// All zero.
+    pub fn new() -> Self {
+        Self {
+            counts: [const { AtomicU64::new(0) }; SLOTS],
+            gauges: [const { AtomicU64::new(0) }; Gauge::ALL.len()],
+        }
+    }
+
+    /// Counts `n` more.
+    pub fn add(&self, count: Count, n: u64) {
+        self.counts[count.slot()].fetch_add(n, Relaxed);
+    }
+
+    /// Says how many there are now.
+    pub fn set(&self, gauge: Gauge, value: u64) {
+        self.gauges[gauge as usize].store(value, Relaxed);
+    }
+
+    /// How often something was counted so far.
+    pub fn count(&self, count: Count) -> u64 {
+        self.counts[count.slot()].load(Relaxed)
+    }
+
+    /// How many there are.
+    pub fn gauge(&self, gauge: Gauge) -> u64 {
+        self.gauges[gauge as usize].load(Relaxed)
+    }
+
+    pub(crate) fn read_counts(&self) -> [u64; SLOTS] {
+        std::array::from_fn(|slot| self.counts[slot].load(Relaxed))
+    }
+
+    pub(crate) fn read_gauges(&self) -> [u64; Gauge::ALL.len()] {
+        std::array::from_fn(|slot| self.gauges[slot].load(Relaxed))
+    }
+}
+
+impl Count {
+    pub(crate) fn read(self, counts: &[u64; SLOTS]) -> u64 {
+        counts[self.slot()]
+    }
+}
+
+impl fmt::Debug for Counters {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = PLAIN.iter().map(|(count, name, _)| (name, self.count(*count)));
+        formatter.debug_map().entries(counts).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_has_a_slot_of_its_own() {
+        let mut slots: Vec<usize> = PLAIN.iter().map(|(count, ..)| count.slot()).collect();
+        assert_eq!(slots, (0..PLAIN.len()).collect::<Vec<_>>());
+        slots.extend(HANDSHAKE_FAILURES.map(|label| Count::HandshakesFailed(label).slot()));
+        slots.extend(REFUSAL_REASONS.map(|label| Count::Refused(label).slot()));
+        slots.extend(STREAM_ENDINGS.map(|label| Count::StreamsEnded(label).slot()));
+        assert_eq!(slots, (0..SLOTS).collect::<Vec<_>>());
+        for (slot, (gauge, ..)) in Gauge::ALL.into_iter().enumerate() {
+            assert_eq!(gauge as usize, slot);
+        }
+    }
+
+    #[test]
+    fn an_unknown_label_is_counted_as_other() {
+        let counters = Counters::new();
+        counters.add(Count::Refused("something new"), 2);
+        assert_eq!(counters.count(Count::Refused("other")), 2);
+    }
+
+    #[test]
+    fn two_workers_counters_share_no_cache_line() {
+        assert_eq!(align_of::<Counters>(), 128);
+        assert_eq!(size_of::<Counters>() % 128, 0);
+    }
+}

@@ -1,0 +1,109 @@
+//! Every label value a metric may carry. A metric has as many series as these tables have lines,
+//! whatever the peers send; an unknown label is counted as "other".
+
+/// Label of what is in no table; the last entry of each.
+pub const OTHER: &str = "other";
+
+/// Why a CONNECT got no stream: `protocol::Refusal::reason()`; on a proxy also that the request
+/// did not come in time or the session ended while its service was dialled
+/// (`tunnel::Ending::reason()`), on a connector why a client got none.
+pub const REFUSAL_REASONS: [&str; 32] = [
+    "malformed",
+    "no_certificate",
+    "bad_identity",
+    "location_not_allowed",
+    "no_such_mapping",
+    "not_connect",
+    "wrong_server_name",
+    "tenant_limit",
+    "service_refused",
+    "service_unreachable",
+    "unresolvable",
+    "dial_timeout",
+    "draining",
+    "overloaded",
+    "request_timeout",
+    "client_aborted",
+    "mapping_removed",
+    "certificate_revoked",
+    "drained",
+    "tunnel",
+    "refused",
+    "tunnel_lost",
+    "answer_timeout",
+    "reset_flood",
+    "ping_flood",
+    "settings_flood",
+    "continuation_flood",
+    "empty_data_flood",
+    "window_update_flood",
+    "ignored_frame_flood",
+    "premature_reset_flood",
+    OTHER,
+];
+
+/// Why a TLS handshake failed: `relay::LinkError::reason()`, which is `tls::TlsError::reason()`
+/// where TLS is to blame, and that it took too long.
+pub const HANDSHAKE_FAILURES: [&str; 25] = [
+    "timeout",
+    "too_large",
+    "closed",
+    "not_tls",
+    "protocol_version",
+    "no_shared_parameters",
+    "no_shared_alpn",
+    "peer_misbehaved",
+    "bad_record",
+    "alert_from_peer",
+    "certificate_refused_by_peer",
+    "certificate_expired",
+    "certificate_not_yet_valid",
+    "certificate_unknown_issuer",
+    "certificate_revoked",
+    "certificate_revocation_unknown",
+    "certificate_wrong_name",
+    "certificate_wrong_purpose",
+    "certificate_missing",
+    "certificate_bad_signature",
+    "certificate_malformed",
+    "bad_server_name",
+    "output_too_small",
+    "internal",
+    OTHER,
+];
+
+/// How a stream ended: `tunnel::Ending::reason()`.
+pub const STREAM_ENDINGS: [&str; 11] = [
+    "clean",
+    "client_aborted",
+    "service_aborted",
+    "tunnel_lost",
+    "idle_timeout",
+    "half_closed_timeout",
+    "mapping_removed",
+    "certificate_revoked",
+    "drained",
+    "phase_timeout",
+    OTHER,
+];
+
+/// The place of a label in its table, or that of [`OTHER`].
+pub(crate) fn position(table: &[&str], label: &str) -> usize {
+    table.iter().position(|known| *known == label).unwrap_or(table.len() - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_ends_in_other_and_repeats_nothing() {
+        for table in [&REFUSAL_REASONS[..], &HANDSHAKE_FAILURES, &STREAM_ENDINGS] {
+            assert_eq!(table.last(), Some(&OTHER));
+            for (index, label) in table.iter().enumerate() {
+                assert_eq!(position(table, label), index, "{label} is there twice");
+            }
+            assert_eq!(position(table, "never heard of"), table.len() - 1);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! All workers' counters at one moment, with the facts that belong to the process.
+
+use std::ops::Deref;
+
+use crate::telemetry::counters::{Count, Counters, Gauge, SLOTS};
+
+/// A number that belongs to the process and not to a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// When the process started, in seconds since 1970.
+    StartTime,
+    /// Service mappings in force.
+    Mappings,
+    /// Problems found in the mapping files that are in force.
+    MappingProblems,
+    /// Reloads of configuration, mappings or certificates that took effect.
+    Reloads,
+    /// Reloads that were refused; the old state stays in force.
+    ReloadsFailed,
+    /// When our own certificate ends, in seconds since 1970.
+    CertificateNotAfter,
+    /// When the first of the trusted certificate authorities ends, in seconds since 1970.
+    AuthorityNotAfter,
+}
+
+impl Fact {
+    /// Every fact with its name, its Prometheus type and its help, in the order of their slots.
+    pub(crate) const ALL: [(Self, &'static str, &'static str, &'static str); 7] = [
+        (Self::StartTime, "start_time_seconds", "gauge", "Start of the process, Unix time."),
+        (Self::Mappings, "mappings", "gauge", "Service mappings in force."),
+        (Self::MappingProblems, "mapping_problems", "gauge", "Problems in the mapping files."),
+        (Self::Reloads, "reloads_total", "counter", "Reloads that took effect."),
+        (Self::ReloadsFailed, "reloads_failed_total", "counter", "Reloads that were refused."),
+        (
+            Self::CertificateNotAfter,
+            "certificate_not_after_seconds",
+            "gauge",
+            "End of our own certificate, Unix time.",
+        ),
+        (
+            Self::AuthorityNotAfter,
+            "authority_not_after_seconds",
+            "gauge",
+            "End of the first trusted certificate authority to end, Unix time.",
+        ),
+    ];
+}
+
+/// All workers' counters at one moment.
+#[derive(Clone, Debug)]
+pub struct CountersSnapshot {
+    /// Sums over all workers.
+    pub(crate) counts: [u64; SLOTS],
+    /// Worker by worker, because an uneven load is what one wants to see.
+    pub(crate) gauges: Vec<[u64; Gauge::ALL.len()]>,
+    /// None: not known, so not shown.
+    pub(crate) facts: [Option<u64>; Fact::ALL.len()],
+    /// Labels of the build information.
+    pub(crate) labels: Vec<(&'static str, String)>,
+}
+
+impl CountersSnapshot {
+    /// Reads the counters of all workers, whatever holds them (`&[Arc<Counters>]`).
+    pub fn of(workers: &[impl Deref<Target = Counters>]) -> Self {
+        let mut counts = [0; SLOTS];
+        for worker in workers {
+            for (sum, count) in counts.iter_mut().zip(worker.read_counts()) {
+                *sum += count;
+            }
+        }
+        Self {
+            counts,
+            gauges: workers.iter().map(|worker| worker.read_gauges()).collect(),
+            facts: [None; Fact::ALL.len()],
+            labels: Vec::new(),
+        }
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn with(mut self, fact: Fact, value: u64) -> Self {
+        self.facts[fact as usize] = Some(value);
+        self
+    }
+
+    /// Adds a label to the build information: the role, the engine that was chosen.
+    #[must_use]
+    pub fn labelled(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.labels.push((name, value.into()));
+        self
+    }
+
+    /// Sum of a counter over all workers.
+    pub fn count(&self, count: Count) -> u64 {
+        count.read(&self.counts)
+    }
+
+    /// Sum of a gauge over all workers.
+    pub fn gauge(&self, gauge: Gauge) -> u64 {
+        self.gauges.iter().map(|worker| worker[gauge as usize]).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_adds_up_the_workers() {
+        let workers = [Arc::new(Counters::new()), Arc::new(Counters::new())];
+        workers[0].add(Count::BytesUp, 5);
+        workers[1].add(Count::BytesUp, 7);
+        workers[0].add(Count::Refused("draining"), 1);
+        workers[0].set(Gauge::Streams, 3);
+        workers[1].set(Gauge::Streams, 4);
+        let snapshot = CountersSnapshot::of(&workers);
+        assert_eq!(snapshot.count(Count::BytesUp), 12);
+        assert_eq!(snapshot.count(Count::Refused("draining")), 1);
+        assert_eq!(snapshot.gauge(Gauge::Streams), 7);
+    }
+
+    #[test]
+    fn a_fact_is_found_at_its_own_position() {
+        for (slot, (fact, ..)) in Fact::ALL.into_iter().enumerate() {
+            assert_eq!(fact as usize, slot);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Certificates, keys, CAs and CRLs from files, loaded as a set: either all of it can be used or
+//! the error names the file. A certificate outside its validity can be used, with a warning:
+//! refusing to start would not make it younger.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::sign::CertifiedKey;
+use rustls::time_provider::DefaultTimeProvider;
+use rustls::{Error as RustlsError, InconsistentKeys};
+use x509_parser::x509::X509Version;
+
+use crate::tls::certificate::Purpose;
+use crate::tls::pem::PemFile;
+use crate::tls::server::ServerParts;
+use crate::tls::trust::Authorities;
+use crate::tls::{
+    Alpn, ClientTls, Facts, MaterialError, MaterialProblem, ServerTls, TlsError, certificate,
+    provider,
+};
+
+/// The files of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFiles {
+    /// Its certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub private_key: PathBuf,
+    /// The CAs of its clients.
+    pub client_ca: PathBuf,
+    /// Revocation lists of those CAs.
+    pub crl: Option<PathBuf>,
+}
+
+/// The files of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientFiles {
+    /// Its certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub private_key: PathBuf,
+    /// The CAs of the servers it dials.
+    pub ca: PathBuf,
+}
+
+/// A server's files, loaded.
+#[derive(Debug, Clone)]
+pub struct ServerMaterial {
+    /// Accepts sessions.
+    pub tls: ServerTls,
+    /// What the server's certificate says.
+    pub facts: Facts,
+    /// Changes when any byte of the files does.
+    pub fingerprint: Fingerprint,
+}
+
+/// A client's files, loaded.
+#[derive(Debug, Clone)]
+pub struct ClientMaterial {
+    /// Opens sessions.
+    pub tls: ClientTls,
+    /// What the client's certificate says.
+    pub facts: Facts,
+    /// Changes when any byte of the files does.
+    pub fingerprint: Fingerprint,
+}
+
+/// A hash of all bytes of a set of files. It tells change, not authenticity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    fn of<'a>(files: impl IntoIterator<Item = &'a PemFile>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        for file in files {
+            hasher.write_usize(file.bytes().len());
+            hasher.write(file.bytes());
+        }
+        Self(hasher.finish())
+    }
+}
+
+impl ServerFiles {
+    /// The fingerprint of the files as they are now, without loading them.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub fn fingerprint(&self) -> Result<Fingerprint, MaterialError> {
+        let (files, crl) = self.read()?;
+        Ok(Fingerprint::of(files.iter().chain(&crl)))
+    }
+
+    fn read(&self) -> Result<([PemFile; 3], Option<PemFile>), MaterialError> {
+        let crl = self.crl.as_deref().map(PemFile::read).transpose()?;
+        Ok((read_three(&self.certificate, &self.private_key, &self.client_ca)?, crl))
+    }
+}
+
+impl ClientFiles {
+    /// The fingerprint of the files as they are now, without loading them.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub fn fingerprint(&self) -> Result<Fingerprint, MaterialError> {
+        Ok(Fingerprint::of(&self.read()?))
+    }
+
+    fn read(&self) -> Result<[PemFile; 3], MaterialError> {
+        read_three(&self.certificate, &self.private_key, &self.ca)
+    }
+}
+
+/// Loads and checks a server's files. `now` decides which warnings are due.
+///
+/// # Errors
+/// Names the file, what is wrong with it and what to do.
+pub fn load_server(
+    files: &ServerFiles,
+    alpn: &[Alpn],
+    allow_tls12: bool,
+    now: SystemTime,
+) -> Result<ServerMaterial, MaterialError> {
+    let (read, crl) = files.read()?;
+    let [certificate, private_key, client_ca] = &read;
+    let (key, mut facts) = own_key(certificate, private_key, Purpose::Server, now)?;
+    let (authorities, client_roots) = Authorities::read(client_ca, now, &mut facts.warnings)?;
+    let crls = match &crl {
+        Some(crl) => authorities.read_revocation_lists(crl, client_ca, now, &mut facts.warnings)?,
+        None => Vec::new(),
+    };
+    let tls = ServerTls::new(ServerParts {
+        key,
+        client_roots,
+        crls,
+        alpn: alpn.to_vec(),
+        allow_tls12,
+        clock: Arc::new(DefaultTimeProvider),
+    })
+    .map_err(|error| unusable(crl.as_ref().unwrap_or(certificate), &error))?;
+    Ok(ServerMaterial { tls, facts, fingerprint: Fingerprint::of(read.iter().chain(&crl)) })
+}
+
+/// Loads and checks a client's files. `now` decides which warnings are due.
+///
+/// # Errors
+/// Names the file, what is wrong with it and what to do.
+pub fn load_client(
+    files: &ClientFiles,
+    alpn: &[Alpn],
+    allow_tls12: bool,
+    now: SystemTime,
+) -> Result<ClientMaterial, MaterialError> {
+    let read = files.read()?;
+    let [certificate, private_key, ca] = &read;
+    let (key, mut facts) = own_key(certificate, private_key, Purpose::Client, now)?;
+    let (_, roots) = Authorities::read(ca, now, &mut facts.warnings)?;
+    let tls = ClientTls::new(key, roots, alpn, allow_tls12)
+        .map_err(|error| unusable(certificate, &error))?;
+    Ok(ClientMaterial { tls, facts, fingerprint: Fingerprint::of(&read) })
+}
+
+fn read_three(one: &Path, two: &Path, three: &Path) -> Result<[PemFile; 3], MaterialError> {
+    Ok([PemFile::read(one)?, PemFile::read(two)?, PemFile::read(three)?])
+}
+
+/// Our own chain and key, which must belong together.
+fn own_key(
+    certificate: &PemFile,
+    private_key: &PemFile,
+    purpose: Purpose,
+    now: SystemTime,
+) -> Result<(Arc<CertifiedKey>, Facts), MaterialError> {
+    let chain = certificate.certificates()?;
+    for (index, der) in chain.iter().enumerate() {
+        let bad =
+            |why| certificate.error(MaterialProblem::BadCertificate { position: index + 1, why });
+        if certificate::parse(der).map_err(bad)?.version() != X509Version::V3 {
+            // What openssl makes when it is given no extension; peers cannot read it.
+            let why = "it is not of X.509 version 3, issue it with at least one extension";
+            return Err(bad(why.into()));
+        }
+    }
+    let facts = Facts::of(&chain[0], purpose, now)
+        .map_err(|why| certificate.error(MaterialProblem::BadCertificate { position: 1, why }))?;
+    let key = provider::provider()
+        .key_provider
+        .load_private_key(private_key.private_key()?)
+        .map_err(|error| private_key.error(MaterialProblem::BadKey(error.to_string())))?;
+    let key = CertifiedKey::new(chain, key);
+    match key.keys_match() {
+        Ok(()) | Err(RustlsError::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+        Err(RustlsError::InconsistentKeys(_)) => {
+            let certificate = certificate.path().to_owned();
+            return Err(private_key.error(MaterialProblem::KeyMismatch { certificate }));
+        }
+        Err(error) => {
+            let why = error.to_string();
+            return Err(certificate.error(MaterialProblem::BadCertificate { position: 1, why }));
+        }
+    }
+    Ok((Arc::new(key), facts))
+}
+
+fn unusable(file: &PemFile, error: &TlsError) -> MaterialError {
+    file.error(MaterialProblem::Unusable(error.to_string()))
+}

@@ -1,0 +1,38 @@
+//! TLS without input and output: bytes in, bytes out. Sessions ([`Session`]), who may be on the
+//! other side ([`ServerTls`], [`ClientTls`]), what a certificate says ([`identity()`]), what the
+//! files say ([`load_server`], [`load_client`]) and making certificates ([`Authority`]).
+//!
+//! It opens no socket and reads no clock of its own. `rustls` is named nowhere outside this module.
+
+mod certificate;
+mod client;
+mod connection;
+mod error;
+mod identity;
+mod issue;
+mod material;
+mod material_error;
+mod pem;
+mod provider;
+mod record;
+mod rustls_session;
+mod server;
+mod session;
+mod trust;
+
+#[cfg(test)]
+mod tests;
+
+pub use rustls::pki_types::CertificateDer;
+
+pub use certificate::Facts;
+pub use client::ClientTls;
+pub use error::{CertificateFault, TlsError};
+pub use identity::{Identity, IdentityError, identity};
+pub use issue::{Authority, IssueError, Issued, Revoked, Validity, read_revocation_list};
+pub use material::{
+    ClientFiles, ClientMaterial, Fingerprint, ServerFiles, ServerMaterial, load_client, load_server,
+};
+pub use material_error::{MaterialError, MaterialProblem};
+pub use server::ServerTls;
+pub use session::{Alpn, Handshake, Opened, Session, sealed_len};

@@ -1,0 +1,14 @@
+//! Worker threads: one pinned thread with one event loop each, their mailboxes, how accepted
+//! connections are spread over them, and how they drain. Knows no role by name.
+
+mod accept;
+mod crew;
+mod load;
+mod mailbox;
+mod run;
+mod watchdog;
+
+pub use crew::{Crew, Listening, Plan, start};
+pub use load::Load;
+pub use mailbox::{Mailbox, Message};
+pub use run::{Role, Worker};

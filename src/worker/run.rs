@@ -1,0 +1,261 @@
+//! The life of one worker thread.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::Receiver;
+
+use super::{
+    Load, Mailbox, Message,
+    accept::{Door, accept_loop},
+};
+use crate::{
+    engine::{self, BufferPool, Kind, Listener, Runtime, Wake},
+    limits,
+    relay::Shard,
+    telemetry::{Counters, Gauge},
+    tunnel::{Ending, Phase},
+};
+
+/// What a worker does with connections and messages: the proxy's or the connector's part.
+pub trait Role: 'static {
+    /// What control threads tell the role.
+    type Message: Send + 'static;
+
+    /// A connection was accepted on listener number `listener`. Must not block.
+    fn accepted(
+        self: &Rc<Self>,
+        worker: &Rc<Worker>,
+        fd: OwnedFd,
+        peer: SocketAddr,
+        listener: usize,
+    );
+
+    /// A control thread has something to say.
+    fn message(self: &Rc<Self>, worker: &Rc<Worker>, message: Self::Message);
+
+    /// [`limits::TICK`] has passed. Sessions are ticked already.
+    fn tick(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant);
+}
+
+/// One worker, as its role sees it.
+pub struct Worker {
+    /// What its sessions use.
+    pub shard: Rc<Shard>,
+    pub(super) load: Load,
+    draining_since: Cell<Option<Instant>>,
+    listeners: RefCell<Vec<Listener>>,
+}
+
+impl Worker {
+    /// Whether the worker accepts no more.
+    pub fn is_draining(&self) -> bool {
+        self.draining_since.get().is_some()
+    }
+
+    fn has_drained_for(&self, time: Duration, now: Instant) -> bool {
+        let since = self.draining_since.get();
+        since.is_some_and(|since| now.saturating_duration_since(since) >= time)
+    }
+
+    pub(super) fn publish_load(&self) {
+        let shard = &self.shard;
+        self.load.publish(shard.index, shard.pool.bytes_in_use(), shard.session_count());
+    }
+
+    /// Shows the admin side where the sessions stand, a tick old at most.
+    fn publish(&self, census: &Census) {
+        let counters = &self.shard.counters;
+        let draining = if self.is_draining() { census.streams } else { 0 };
+        for (gauge, value) in [
+            (Gauge::Sessions, census.sessions),
+            (Gauge::Streams, census.streams),
+            (Gauge::StreamsDraining, draining),
+            (Gauge::Handshakes, census.handshakes),
+            (Gauge::Dials, census.dials),
+            (Gauge::BufferBytes, self.shard.pool.bytes_in_use()),
+        ] {
+            counters.set(gauge, value as u64);
+        }
+    }
+
+    fn drain(&self) {
+        if self.is_draining() {
+            return;
+        }
+        self.draining_since.set(Some(Instant::now()));
+        for listener in self.listeners.borrow_mut().drain(..) {
+            listener.close();
+        }
+        // Connections that wait for a request have a moment: theirs may be on its way, and is
+        // answered with why it is refused.
+        self.shard.each_session(|live| {
+            if live.phase() == Phase::Carrying {
+                live.drain();
+            }
+        });
+    }
+}
+
+/// How many sessions stand where.
+#[derive(Default)]
+struct Census {
+    sessions: usize,
+    streams: usize,
+    handshakes: usize,
+    dials: usize,
+}
+
+impl Census {
+    fn add(&mut self, phase: Phase) {
+        self.sessions += 1;
+        match phase {
+            Phase::Handshake => self.handshakes += 1,
+            Phase::Dialling => self.dials += 1,
+            Phase::Relaying => self.streams += 1,
+            Phase::Waiting | Phase::Head | Phase::Opening | Phase::Carrying | Phase::Lingering => {}
+        }
+    }
+}
+
+/// A listener on its way to a worker.
+pub(super) struct Posted {
+    pub(super) number: usize,
+    pub(super) fd: OwnedFd,
+    /// The workers that serve it.
+    pub(super) group: Arc<[usize]>,
+}
+
+/// What a worker thread is given.
+pub(super) struct Post<R: Role> {
+    pub(super) index: usize,
+    pub(super) kind: Kind,
+    pub(super) core: Option<usize>,
+    pub(super) listeners: Vec<Posted>,
+    pub(super) inbox: Receiver<Message<R::Message>>,
+    pub(super) wake: Wake,
+    pub(super) mailboxes: Vec<Mailbox<R::Message>>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) load: Load,
+}
+
+/// Runs one worker until it is stopped or drained. `ready` is told once it serves, or why not.
+pub(super) fn run<R: Role>(
+    post: Post<R>,
+    make: impl FnOnce(&Rc<Worker>) -> Rc<R>,
+    ready: impl FnOnce(std::io::Result<()>),
+) {
+    if let Some(core) = post.core
+        && !engine::pin_current(core)
+    {
+        tracing::warn!(worker = post.index, core, "the kernel refuses to pin this worker");
+    }
+    let mut runtime = match Runtime::new(post.kind) {
+        Ok(runtime) => runtime,
+        Err(error) => return ready(Err(error)),
+    };
+    let driver = runtime.driver();
+    runtime.block_on(async move {
+        let pool = BufferPool::new(
+            &driver,
+            limits::POOL_BYTES_SOFT_MAX,
+            limits::REGISTERED_BYTES_PER_WORKER,
+        );
+        tracing::debug!(
+            worker = post.index, engine = %post.kind, flags = driver.flags(),
+            registered = ?pool.registered(), "worker starts"
+        );
+        let shard = Rc::new(Shard::new(post.index, driver.clone(), pool, post.counters));
+        let adopt = |posted: Posted| {
+            let Posted { number, fd, group } = posted;
+            Listener::adopt(&driver, fd).map(|listener| Door { number, listener, group })
+        };
+        let listeners: std::io::Result<Vec<_>> = post.listeners.into_iter().map(adopt).collect();
+        let listeners = match listeners {
+            Ok(listeners) => listeners,
+            Err(error) => return ready(Err(error)),
+        };
+        let worker = Rc::new(Worker {
+            shard,
+            load: post.load,
+            draining_since: Cell::new(None),
+            listeners: RefCell::new(listeners.iter().map(|door| door.listener.clone()).collect()),
+        });
+        let role = make(&worker);
+        let mailboxes: Rc<[Mailbox<R::Message>]> = post.mailboxes.into();
+        for door in listeners {
+            let accepting = accept_loop(worker.clone(), role.clone(), door, mailboxes.clone());
+            tokio::task::spawn_local(accepting);
+        }
+        let ticking = tokio::task::spawn_local(tick(worker.clone(), role.clone()));
+        ready(Ok(()));
+        serve(&worker, &role, &post.inbox, post.wake).await;
+        ticking.abort();
+        end(&worker).await;
+    });
+}
+
+async fn tick<R: Role>(worker: Rc<Worker>, role: Rc<R>) {
+    let mut interval = tokio::time::interval(limits::TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        interval.tick().await;
+        let now = Instant::now();
+        let mut census = Census::default();
+        worker.shard.each_session(|live| {
+            live.tick(now);
+            if worker.has_drained_for(limits::DRAIN_GRACE, now) {
+                live.drain();
+            }
+            census.add(live.phase());
+        });
+        worker.shard.pool.trim();
+        worker.publish_load();
+        worker.publish(&census);
+        role.tick(&worker, now);
+    }
+}
+
+/// Handles messages until the worker is stopped, or drained and empty.
+async fn serve<R: Role>(
+    worker: &Rc<Worker>,
+    role: &Rc<R>,
+    inbox: &Receiver<Message<R::Message>>,
+    mut wake: Wake,
+) {
+    loop {
+        while let Ok(message) = inbox.try_recv() {
+            match message {
+                Message::Adopt { fd, peer, listener } => {
+                    role.accepted(worker, fd, peer, listener);
+                }
+                Message::TakeLatency(answer) => {
+                    // The asker may have given up waiting; its samples then go with it.
+                    let _ = answer.send(worker.shard.take_latency());
+                }
+                Message::Drain => worker.drain(),
+                Message::Stop => return worker.drain(),
+                Message::Role(message) => role.message(worker, message),
+            }
+        }
+        if let Err(error) = wake.wait().await {
+            // Without its mailbox a worker can be neither told nor stopped.
+            panic!("the mailbox of worker {} broke: {error}", worker.shard.index);
+        }
+    }
+}
+
+/// Aborts what is left and waits until every session has let go of its sockets.
+async fn end(worker: &Worker) {
+    let deadline = Instant::now() + limits::LINGER_TIMEOUT;
+    worker.shard.each_session(|live| live.kill(Ending::Drained));
+    while worker.shard.session_count() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

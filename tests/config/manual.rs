@@ -1,0 +1,119 @@
+//! The annotated files under `config/`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use causeway::config::{ConnectorConfig, ProxyConfig, TenancyConfig};
+use causeway::mapping::{Tenancy, load_directory};
+
+use crate::{connector, proxy};
+
+/// A file of the manual with its commented-out keys put in force.
+fn uncommented(text: &str) -> String {
+    let key =
+        |rest: &str| rest.starts_with(|first: char| first.is_ascii_lowercase() || first == '[');
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if key(rest) => format!("{rest}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+/// Reads a file of the manual; returns what it shows of itself to compare.
+fn read_manual(file: &Path, text: &str) -> String {
+    let base = file.parent().expect("a file has a directory");
+    if file.ends_with("proxy.toml") {
+        let config = ProxyConfig::parse(text, base).unwrap_or_else(|error| panic!("{error}"));
+        format!("{:#?}", ProxyConfig { tenancy: TenancyConfig::Shared, ..config })
+    } else {
+        format!("{:#?}", ConnectorConfig::parse(text, base).unwrap_or_else(|e| panic!("{e}")))
+    }
+}
+
+fn manual() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let files = fs::read_dir(directory).expect("config/").map(|entry| entry.expect("entry").path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect()
+}
+
+#[test]
+fn every_file_of_the_manual_is_valid_and_shows_true_defaults() {
+    let files = manual();
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let shown = read_manual(&file, &text);
+        // Keys without a default are examples, and said to be.
+        let whole = uncommented(&text);
+        let defaults: String = whole
+            .lines()
+            .filter(|line| {
+                !["crl =", "[outbound", "url =", "username =", "password ="]
+                    .iter()
+                    .any(|example| line.starts_with(example))
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(read_manual(&file, &defaults), shown, "{}", file.display());
+        read_manual(&file, &whole);
+    }
+}
+
+#[test]
+fn the_mappings_of_the_manual_are_valid() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/mappings");
+    let shared = Tenancy::Shared;
+    let loaded = load_directory(&directory, &shared).unwrap();
+    assert_eq!(loaded.problems, []);
+    assert!(!loaded.mappings.is_empty());
+}
+
+/// Asks the reader itself which keys it knows, by writing one that it does not, and looks for
+/// each in the manual.
+#[test]
+fn the_manual_knows_every_key() {
+    for file in manual() {
+        let text = uncommented(&fs::read_to_string(&file).unwrap());
+        let written: toml::Table = text.parse().unwrap();
+        let mut documented = BTreeSet::new();
+        collect("", &toml::Value::Table(written), &mut documented);
+        let is_proxy = file.ends_with("proxy.toml");
+        let refuse = |text: &str| {
+            let error = if is_proxy { proxy(text).err() } else { connector(text).err() };
+            error.unwrap().to_string()
+        };
+        let mut known = BTreeSet::new();
+        probe("", &refuse, &mut known);
+        assert!(known.len() > 20, "{known:?}");
+        assert_eq!(documented, known, "{}", file.display());
+    }
+}
+
+fn collect(path: &str, value: &toml::Value, keys: &mut BTreeSet<String>) {
+    match value {
+        toml::Value::Table(table) => table.iter().for_each(|(key, value)| {
+            collect(&format!("{path}.{key}"), value, keys);
+        }),
+        toml::Value::Array(items) => items.iter().for_each(|item| collect(path, item, keys)),
+        _ => drop(keys.insert(path.to_owned())),
+    }
+}
+
+/// `path` is a table, with a dot before each of its parts; an array's item is written in line.
+fn probe(path: &str, refuse: &dyn Fn(&str) -> String, keys: &mut BTreeSet<String>) {
+    let nested = |open: &str, close: &str| {
+        let parts: Vec<_> = path.split('.').skip(1).collect();
+        let depth = parts.len();
+        let opened: String = parts.iter().map(|part| format!("{part} = {open}")).collect();
+        format!("{opened}\"?\" = 1{}\n", close.repeat(depth))
+    };
+    let answers = [refuse(&nested("{", "}")), refuse(&nested("[{", "}]"))];
+    let Some(list) = answers.iter().find_map(|answer| answer.split_once("(keys here: ")) else {
+        keys.insert(path.to_owned());
+        return;
+    };
+    for key in list.1.trim_end_matches(')').split(", ") {
+        probe(&format!("{path}.{}", key.trim_matches('`')), refuse, keys);
+    }
+}

@@ -1,0 +1,77 @@
+//! Both roles together, over real sockets and real TLS, each behaviour on both engines.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+mod basics;
+mod certificates;
+mod commands;
+mod connector;
+mod crowd;
+mod curl;
+mod cuts;
+mod dials;
+mod drain;
+mod endings;
+mod fidelity;
+mod fuzz;
+mod half_close;
+mod hostile;
+mod mappings;
+mod names;
+mod outbound;
+mod panics;
+mod pauses;
+mod permissions;
+mod pressure;
+mod process;
+mod quiet;
+mod refusals;
+mod restart;
+mod service_log;
+mod sharing;
+mod speed;
+mod storm;
+mod support;
+mod tunnels;
+
+fn main() -> ExitCode {
+    panics::be_the_child_if_asked();
+    storm::be_the_service_if_asked();
+    let arguments = Arguments::from_args();
+    let mut suite = support::Suite::new();
+    basics::add(&mut suite);
+    commands::add(&mut suite);
+    connector::add(&mut suite);
+    mappings::add(&mut suite);
+    outbound::add(&mut suite);
+    panics::add(&mut suite);
+    pauses::add(&mut suite);
+    permissions::add(&mut suite);
+    process::add(&mut suite);
+    service_log::add(&mut suite);
+    tunnels::add(&mut suite);
+    certificates::add(&mut suite);
+    curl::add(&mut suite);
+    dials::add(&mut suite);
+    fuzz::add(&mut suite);
+    hostile::add(&mut suite);
+    names::add(&mut suite);
+    crowd::add(&mut suite);
+    cuts::add(&mut suite);
+    drain::add(&mut suite);
+    endings::add(&mut suite);
+    fidelity::add(&mut suite);
+    half_close::add(&mut suite);
+    refusals::add(&mut suite);
+    pressure::add(&mut suite);
+    quiet::add(&mut suite);
+    restart::add(&mut suite);
+    sharing::add(&mut suite);
+    speed::add(&mut suite);
+    storm::add(&mut suite);
+    libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
+}

@@ -1,0 +1,57 @@
+//! What the end-to-end tests share: the list of tests, a world of certificates and mappings with a
+//! running proxy and connectors, services behind it, and clients in front of it.
+
+#![allow(unused_imports)] // each name is for whichever test needs it
+
+mod ask;
+mod child;
+mod client;
+mod command;
+mod counts;
+mod crowd;
+mod cut_relay;
+mod figures;
+mod flow;
+mod kernel;
+mod mapping;
+mod measured;
+mod pattern;
+mod plain;
+mod port;
+mod relay;
+mod service;
+mod site;
+mod speak;
+mod suite;
+mod tls_client;
+mod wait;
+mod world;
+
+pub use ask::{Answer, Ask};
+pub use child::{Process, get, sh};
+pub use client::{all_warm, assert_reset, exchange, problem_of};
+pub use command::{Finished, run};
+pub use counts::{buffer_bytes, count, wait_ended};
+pub use crowd::{Crowd, echo_for_crowds};
+pub use cut_relay::{Cut, CutRelay};
+pub use flow::Flow;
+pub use kernel::{Held, held_sockets};
+pub use mapping::{ServiceMapping, put};
+pub use measured::{Measured, unused_address};
+pub use pattern::Pattern;
+pub use plain::{
+    End, bounded, connect, read_to_end, read_up_to, reset, wait_acknowledged, write_until_aborted,
+    write_up_to,
+};
+pub use port::HeldPort;
+pub use relay::{Relay, join};
+pub use service::Service;
+pub use site::{Running, Site};
+pub use speak::{
+    Reply, client_config, client_of, connect_head, dial, dial_plain, expect_established,
+    open_service, ping,
+};
+pub use suite::{Suite, mode, set_mode};
+pub use tls_client::{ClientFiles, TlsStream, open_stream, tls_connect};
+pub use wait::{DEADLINE, wait_until};
+pub use world::{HOST, World, connector_head, valid_now};
