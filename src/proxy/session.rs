@@ -134,6 +134,12 @@ async fn answer(visit: &Visit, mut tunnel: Tunnel, asked: Asked) {
             visit.note_refusal(&refusal, "", "");
             refusal
         }
+        Asked::Stream(demand) if visit.worker.is_draining() => {
+            let Demand { request, identity, .. } = *demand;
+            let refusal = Refusal::Draining;
+            visit.note_refusal(&refusal, &identity.subaccount, &request.target.service);
+            refusal
+        }
         Asked::Stream(demand) => {
             let Demand { request, identity, early } = *demand;
             match Box::pin(visit.dial(&request, &identity)).await {

@@ -98,7 +98,8 @@ impl Host {
         self.up.set(true);
     }
 
-    /// Serves one stream.
+    /// Serves one stream. While the worker drains, too: between the two GOAWAYs requests are still
+    /// on their way, and the first one promised to serve them (RFC 9113 §6.8).
     async fn attend(self: Rc<Self>, mut arrival: Arrival) {
         let tunnel = &self.visit;
         let live = Rc::new(Live::new(tunnel.role.settings.timeouts, Instant::now()));

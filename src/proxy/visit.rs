@@ -73,9 +73,6 @@ impl Visit {
         request: &ConnectRequest,
         identity: &Identity,
     ) -> Result<(Socket, SocketAddr), Refusal> {
-        if self.worker.is_draining() {
-            return Err(Refusal::Draining);
-        }
         let table = self.role.table.borrow().clone();
         let settings = &self.role.settings;
         let grant = authorise(&table, identity, request, settings.streams_per_subaccount_max)?;
