@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     process::Command,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -30,10 +30,10 @@ use crate::support::{
 
 pub fn add(suite: &mut Suite) {
     suite.multiplexed("a_storm_of_streams_mixes_nothing_up_and_fakes_no_end", |kind| {
-        storm(kind, |streams| streams / 2);
+        storm(kind, 10_000, |streams| streams / 2);
     });
     suite.multiplexed("a_storm_that_outgrows_its_tunnels_loses_nothing", |kind| {
-        storm(kind, |streams| streams / 8);
+        storm(kind, 1000, |streams| streams / 8);
     });
 }
 
@@ -268,12 +268,26 @@ fn run_clients(address: SocketAddr, seeds: &[u64]) -> Duration {
     })
 }
 
+/// One storm at a time: each may use half of the descriptors that this process may have.
+static STORM: Mutex<()> = Mutex::new(());
+
+/// As many streams as wanted, or as there are descriptors for.
+fn affordable(wanted: usize) -> usize {
+    let files = causeway::engine::raise_open_files().unwrap() as usize;
+    if wanted > files / 2 {
+        eprintln!("a storm of {} streams instead of {wanted}: {files} descriptors", files / 2);
+    }
+    wanted.min(files / 2)
+}
+
 /// `CAUSEWAY_STREAMS` sets another number of streams, `CAUSEWAY_SEED` repeats a run.
-fn storm(kind: Kind, per_tunnel: fn(usize) -> usize) {
-    let streams: usize = env::var("CAUSEWAY_STREAMS").map_or(400, |text| text.parse().unwrap());
+fn storm(kind: Kind, streams: usize, per_tunnel: fn(usize) -> usize) {
+    // A storm that failed has said so itself.
+    let _alone = STORM.lock().unwrap_or_else(PoisonError::into_inner);
+    let wanted = env::var("CAUSEWAY_STREAMS").map_or(streams, |text| text.parse().unwrap());
+    let streams = affordable(wanted);
     let seed = env::var("CAUSEWAY_SEED").map_or_else(|_| fastrand::u64(..), |s| s.parse().unwrap());
     println!("seed {seed}");
-    causeway::engine::raise_open_files().unwrap();
     let mut again = Command::new(env::current_exe().unwrap());
     let mut service = Process::start(again.env(CHILD, streams.to_string()));
     let address = service.address("listens", "address");
