@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Quick with the small allocations of a handshake, and gives memory back after a burst.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: causeway::engine::Allocator = causeway::engine::Allocator;
 
 fn main() -> ExitCode {
     causeway::cli::main()

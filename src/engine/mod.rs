@@ -12,6 +12,7 @@
 //! All system calls and all `unsafe` of the program live here. What is absent: protocols, TLS,
 //! deadlines and any knowledge of who a socket belongs to.
 
+mod allocator;
 mod buffers;
 mod cores;
 mod driver;
@@ -27,6 +28,7 @@ mod wake;
 
 pub mod preflight;
 
+pub use allocator::Allocator;
 pub use buffers::{Buffer, BufferPool, Registration, SizeClass};
 pub use cores::{CorePlan, PinWanted, pin_current, plan, usable_cores};
 pub use driver::{Driver, Kind};
