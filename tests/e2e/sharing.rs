@@ -2,6 +2,7 @@
 //! and bulk must not delay what is small.
 
 use std::{
+    env,
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     sync::{
@@ -28,7 +29,6 @@ pub fn add(suite: &mut Suite) {
 const DOWN: Pattern = Pattern(71);
 const STREAMS: usize = 32;
 const BULK_BYTES: u64 = 8 << 20;
-const ROUNDS: usize = 3;
 /// One stalled stream may have its whole window on loan at each end, and the buffers of the
 /// others come and go.
 const GROWTH_MAX: u64 = 128 << 20;
@@ -83,7 +83,9 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// `CAUSEWAY_ROUNDS` sets another number of rounds.
 fn stalled(kind: Kind) {
+    let rounds = env::var("CAUSEWAY_ROUNDS").map_or(3, |text| text.parse().unwrap());
     let service = giver();
     let world = World::new(kind);
     world.map("a", "s", &service.address.to_string(), None);
@@ -95,7 +97,7 @@ fn stalled(kind: Kind) {
     let before = resident();
     let (mut free, mut beside) = (Vec::new(), Vec::new());
     let mut most = 0;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         free.push(rate(channel, STREAMS - 1));
         let stuck = ask(channel, 4 * BULK_BYTES);
         // deadline: long enough for every buffer on the way to fill
