@@ -5,6 +5,7 @@
 //! later is reported anew.
 
 use std::{
+    cell::Cell,
     io,
     net::SocketAddr,
     os::fd::{AsFd, OwnedFd},
@@ -18,6 +19,41 @@ use super::{
     buffers::{Buffer, BufferPool, SizeClass},
     system,
 };
+use crate::limits;
+
+/// A full read of so much means that more is waiting, and that others have waited meanwhile.
+const GREEDY_BYTES: usize = limits::BUFFER_MEDIUM_BYTES;
+
+/// A socket, and whether its last read left much behind.
+///
+/// A socket that is always ready never lets go of the event loop: tokio looks at epoll only when
+/// no task can run or after 61 of them, and lets one task read 128 times. With 256 KiB a read
+/// that is long enough to delay a small message by tens of milliseconds. So a socket that keeps
+/// its reader busy waits for the others, and for epoll, before each further read.
+pub(super) struct Watched {
+    fd: AsyncFd<OwnedFd>,
+    greedy: Cell<bool>,
+}
+
+impl Watched {
+    pub(super) fn new(fd: AsyncFd<OwnedFd>) -> Self {
+        Self { fd, greedy: Cell::new(false) }
+    }
+
+    pub(super) fn fd(&self) -> &AsyncFd<OwnedFd> {
+        &self.fd
+    }
+
+    pub(super) fn into_inner(self) -> OwnedFd {
+        self.fd.into_inner()
+    }
+
+    async fn let_others_in(&self) {
+        if self.greedy.replace(false) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
 
 pub(super) async fn connected(socket: &AsyncFd<OwnedFd>) -> io::Result<()> {
     loop {
@@ -30,18 +66,20 @@ pub(super) async fn connected(socket: &AsyncFd<OwnedFd>) -> io::Result<()> {
 }
 
 pub(super) async fn recv(
-    socket: &AsyncFd<OwnedFd>,
+    socket: &Watched,
     pool: &BufferPool,
     class: SizeClass,
     bytes_max: usize,
 ) -> io::Result<Buffer> {
+    socket.let_others_in().await;
     loop {
-        let mut ready = socket.readable().await?;
+        let mut ready = socket.fd.readable().await?;
         // Only now: a stream that waits holds no buffer.
         let mut buffer = pool.take(class);
         let room = bytes_max.min(buffer.spare_len());
-        match system::receive_now(socket.as_fd(), &mut buffer.spare_mut()[..room]) {
+        match system::receive_now(socket.fd.as_fd(), &mut buffer.spare_mut()[..room]) {
             Ok(bytes) => {
+                socket.greedy.set(bytes == room && room >= GREEDY_BYTES);
                 if bytes > 0 && bytes < room {
                     ready.clear_ready();
                 }
@@ -54,18 +92,18 @@ pub(super) async fn recv(
     }
 }
 
-pub(super) async fn recv_more(
-    socket: &AsyncFd<OwnedFd>,
-    mut buffer: Buffer,
-) -> (io::Result<usize>, Buffer) {
+pub(super) async fn recv_more(socket: &Watched, mut buffer: Buffer) -> (io::Result<usize>, Buffer) {
+    socket.let_others_in().await;
+    let room = buffer.spare_len();
     loop {
-        let mut ready = match socket.readable().await {
+        let mut ready = match socket.fd.readable().await {
             Ok(ready) => ready,
             Err(error) => return (Err(error), buffer),
         };
-        match system::receive_now(socket.as_fd(), buffer.spare_mut()) {
+        match system::receive_now(socket.fd.as_fd(), buffer.spare_mut()) {
             Ok(bytes) => {
-                if bytes > 0 && bytes < buffer.spare_len() {
+                socket.greedy.set(bytes == room && room >= GREEDY_BYTES);
+                if bytes > 0 && bytes < room {
                     ready.clear_ready();
                 }
                 buffer.fill(bytes);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, SockRef, Type};
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::io::Interest;
 
 use super::{
     buffers::{Buffer, BufferPool, SizeClass},
@@ -38,7 +38,7 @@ pub(super) struct Shared {
 
 enum Handle {
     IoUring { fd: OwnedFd, flight: uring::Flight },
-    Epoll(AsyncFd<OwnedFd>),
+    Epoll(epoll::Watched),
 }
 
 impl Shared {
@@ -52,7 +52,7 @@ impl AsFd for Shared {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.handle {
             Handle::IoUring { fd, .. } => fd.as_fd(),
-            Handle::Epoll(fd) => fd.as_fd(),
+            Handle::Epoll(watched) => watched.fd().as_fd(),
         }
     }
 }
@@ -68,7 +68,8 @@ impl Socket {
         let handle = match driver.kind() {
             Kind::IoUring => Handle::IoUring { fd, flight: uring::Flight::default() },
             Kind::Epoll => {
-                Handle::Epoll(system::watch(fd, Interest::READABLE | Interest::WRITABLE)?)
+                let both = Interest::READABLE | Interest::WRITABLE;
+                Handle::Epoll(epoll::Watched::new(system::watch(fd, both)?))
             }
         };
         Ok(Self { shared: Rc::new(Shared { handle, aborted: Cell::new(false) }) })
@@ -98,7 +99,7 @@ impl Socket {
         self.shared.check_alive()?;
         match &self.shared.handle {
             Handle::IoUring { .. } => uring::connected(&self.shared).await,
-            Handle::Epoll(fd) => epoll::connected(fd).await,
+            Handle::Epoll(watched) => epoll::connected(watched.fd()).await,
         }
     }
 
@@ -126,7 +127,7 @@ impl Socket {
             Handle::IoUring { flight, .. } => {
                 uring::recv(&self.shared, flight, pool, class, bytes_max).await
             }
-            Handle::Epoll(fd) => epoll::recv(fd, pool, class, bytes_max).await,
+            Handle::Epoll(watched) => epoll::recv(watched, pool, class, bytes_max).await,
         }
     }
 
@@ -139,7 +140,7 @@ impl Socket {
         }
         match &self.shared.handle {
             Handle::IoUring { .. } => uring::recv_more(&self.shared, buffer).await,
-            Handle::Epoll(fd) => epoll::recv_more(fd, buffer).await,
+            Handle::Epoll(watched) => epoll::recv_more(watched, buffer).await,
         }
     }
 
@@ -160,7 +161,7 @@ impl Socket {
         }
         match &self.shared.handle {
             Handle::IoUring { flight, .. } => uring::send_all(&self.shared, flight, buffer).await,
-            Handle::Epoll(fd) => epoll::send_all(fd, buffer).await,
+            Handle::Epoll(watched) => epoll::send_all(watched.fd(), buffer).await,
         }
     }
 
@@ -260,7 +261,7 @@ impl Socket {
     pub fn into_fd(self) -> Result<OwnedFd, Self> {
         match Rc::try_unwrap(self.shared) {
             Ok(Shared { handle: Handle::IoUring { fd, .. }, .. }) => Ok(fd),
-            Ok(Shared { handle: Handle::Epoll(fd), .. }) => Ok(fd.into_inner()),
+            Ok(Shared { handle: Handle::Epoll(watched), .. }) => Ok(watched.into_inner()),
             Err(shared) => Err(Self { shared }),
         }
     }

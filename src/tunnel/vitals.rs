@@ -11,6 +11,10 @@ const MEASURE_INTERVAL: Duration = Duration::from_millis(100);
 /// Payload since the last PING that makes a measurement worth one, in pieces of any size.
 const MEASURE_BYTES: u64 = 64 * 1024;
 
+/// The shortest round trip counts for this long, and at most twice as long: a way that became
+/// longer is believed by then.
+const SHORTEST_FOR: Duration = Duration::from_secs(300);
+
 /// What a tick found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pulse {
@@ -24,10 +28,12 @@ pub enum Pulse {
 
 /// The vital signs of one tunnel.
 ///
-/// Windows follow bandwidth × delay: whenever a third of a window arrives within one round
-/// trip, the window is what limits the sender, and it is doubled. A third and not more, because
-/// credit comes back in portions of a third: of a sender held up by it, one round trip may see
-/// one or two.
+/// Windows follow bandwidth × delay: whenever data arrives so fast that a third of a window would
+/// come within one round trip, the window is what limits the sender, and it is doubled. A third
+/// and not more, because credit comes back in portions of a third: of a sender held up by it, one
+/// round trip may see one or two. The round trip is the shortest one of the last minutes: the one
+/// just measured holds the queue that the window itself has filled, and a window that follows its
+/// own queue grows to the end, only to delay what is small beside the bulk.
 ///
 /// They never shrink: a stream whose sender has used more than the smaller window, while what its
 /// reader let go of is not credited yet, would wait for ever (`tests/simulation` shows it). The
@@ -41,6 +47,25 @@ pub struct Vitals {
     bytes_since_ping: u64,
     window_bytes: u32,
     round_trip: Option<Duration>,
+    shortest: Shortest,
+}
+
+/// The shortest round trip, of this period and of the one before.
+#[derive(Debug)]
+struct Shortest {
+    since: Instant,
+    now: Duration,
+    before: Duration,
+}
+
+impl Shortest {
+    fn of(&mut self, round_trip: Duration, now: Instant) -> Duration {
+        if now.saturating_duration_since(self.since) >= SHORTEST_FOR {
+            *self = Self { since: now, now: Duration::MAX, before: self.now };
+        }
+        self.now = self.now.min(round_trip);
+        self.now.min(self.before)
+    }
 }
 
 impl Vitals {
@@ -54,16 +79,21 @@ impl Vitals {
             bytes_since_ping: 0,
             window_bytes: limits::STREAM_WINDOW_BYTES_MIN,
             round_trip: None,
+            shortest: Shortest { since: now, now: Duration::MAX, before: Duration::MAX },
         }
     }
 
-    /// Bytes arrived, of whatever frames. Says whether a PING should measure the round trip now.
+    /// Bytes arrived, of whatever frames. Says whether a PING should measure the round trip now:
+    /// at the first sign of the peer, while nothing else is on the way, and beside bulk.
     pub fn received(&mut self, bytes: usize, now: Instant) -> bool {
         self.last_received = now;
         self.bytes_since_ping += bytes as u64;
         let rested = self
             .last_ping
             .is_none_or(|last| now.saturating_duration_since(last) >= MEASURE_INTERVAL);
+        if self.last_ping.is_none() {
+            return true;
+        }
         self.ping_sent.is_none()
             && rested
             && self.window_bytes < limits::STREAM_WINDOW_BYTES_MAX
@@ -80,8 +110,12 @@ impl Vitals {
     /// The PING was answered. Says which stream window to announce, if another one than now.
     pub fn ponged(&mut self, now: Instant) -> Option<u32> {
         let sent = self.ping_sent.take()?;
-        self.round_trip = Some(now.saturating_duration_since(sent));
-        let limited = self.bytes_since_ping * 3 >= u64::from(self.window_bytes);
+        let round_trip = now.saturating_duration_since(sent);
+        self.round_trip = Some(round_trip);
+        let shortest = self.shortest.of(round_trip, now);
+        let share = shortest.as_secs_f64() / round_trip.as_secs_f64().max(f64::MIN_POSITIVE);
+        let in_one_round_trip = self.bytes_since_ping as f64 * share;
+        let limited = in_one_round_trip * 3.0 >= f64::from(self.window_bytes);
         let doubled = self.window_bytes.saturating_mul(2).min(limits::STREAM_WINDOW_BYTES_MAX);
         if limited && doubled > self.window_bytes {
             self.window_bytes = doubled;
@@ -161,12 +195,56 @@ mod tests {
 
     #[test]
     fn a_window_that_does_not_limit_is_left_alone() {
-        let now = Instant::now();
+        let mut now = Instant::now();
         let mut vitals = Vitals::new(now);
+        assert!(vitals.received(100, now), "the first sign of the peer");
+        vitals.pinged(now);
+        now += Duration::from_micros(50);
+        assert_eq!(vitals.ponged(now), None);
+        now += MEASURE_INTERVAL;
         assert!(!vitals.received(100, now), "small messages need no measurement");
         assert!(vitals.received(64 * 1024, now));
         vitals.pinged(now);
         vitals.received(64 * 1024, now);
         assert_eq!(vitals.ponged(now + Duration::from_micros(50)), None);
+    }
+
+    /// A link of 50 µs whose reader is slower than its sender: the window's bytes stand in
+    /// queues, and the measured round trip is the time they wait there.
+    #[test]
+    fn a_window_does_not_follow_the_queue_it_filled_itself() {
+        let mut now = Instant::now();
+        let mut vitals = Vitals::new(now);
+        assert!(vitals.received(24, now));
+        vitals.pinged(now);
+        now += Duration::from_micros(50);
+        assert_eq!(vitals.ponged(now), None);
+        for _ in 0..10 {
+            now += MEASURE_INTERVAL;
+            assert!(vitals.received(64 * 1024, now));
+            vitals.pinged(now);
+            vitals.received(vitals.window_bytes() as usize, now);
+            now += Duration::from_millis(5);
+            assert_eq!(vitals.ponged(now), None);
+        }
+        assert_eq!(vitals.window_bytes(), limits::STREAM_WINDOW_BYTES_MIN);
+    }
+
+    #[test]
+    fn a_way_that_became_longer_is_believed_in_time() {
+        let mut now = Instant::now();
+        let mut vitals = Vitals::new(now);
+        vitals.pinged(now);
+        now += Duration::from_millis(1);
+        vitals.ponged(now);
+        let changed = now;
+        while vitals.window_bytes() == limits::STREAM_WINDOW_BYTES_MIN {
+            now += Duration::from_secs(10);
+            vitals.pinged(now);
+            vitals.received(vitals.window_bytes() as usize, now);
+            now += Duration::from_millis(100);
+            vitals.ponged(now);
+            assert!(now - changed < SHORTEST_FOR * 2 + Duration::from_secs(20));
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! Bytes arrive whole and in order, whatever the sizes and the kind of memory.
 
 use std::{
+    cell::Cell,
     io::{ErrorKind, Read, Write},
     net::Shutdown,
+    rc::Rc,
 };
 
 use causeway::engine::{Buffer, BufferPool, Kind, Registration, SizeClass, Socket};
@@ -22,6 +24,7 @@ on_both_engines!(
     trying_to_receive_never_waits,
     a_peer_that_reads_slowly_gets_everything,
     an_accepted_byte_counts_as_unsent_until_acknowledged,
+    a_socket_that_is_always_ready_lets_others_in,
 );
 
 const TOTAL: usize = 6 * 1024 * 1024;
@@ -187,4 +190,44 @@ async fn an_accepted_byte_counts_as_unsent_until_acknowledged(world: World) {
     assert_eq!(heard.unwrap(), TOTAL as u64);
     send.await.unwrap();
     world.until(|| ours.unsent_bytes() == 0).await;
+}
+
+/// One byte at a time from one socket of the loop to another, beside a reader that never has to
+/// wait: how many of its reads does a byte sit out?
+async fn a_socket_that_is_always_ready_lets_others_in(world: World) {
+    const BYTES: usize = 50;
+    let (ours, mut theirs) = world.pair();
+    let supply = std::thread::spawn(move || {
+        let bytes = vec![7; 1 << 20];
+        while theirs.write_all(&bytes).is_ok() {}
+    });
+    let reads = Rc::new(Cell::new(0));
+    let reader = {
+        let (socket, pool, reads) = (ours.clone(), world.pool.clone(), reads.clone());
+        tokio::task::spawn_local(async move {
+            while let Ok(heard @ 1..) = socket.recv(&pool, SizeClass::Large).await.map(|b| b.len())
+            {
+                reads.set(reads.get() + usize::from(heard == SizeClass::Large.bytes()));
+            }
+        })
+    };
+    let (from, to) = world.engine_pair();
+    let mut sat_out = Vec::new();
+    for _ in 0..BYTES {
+        world.round().await;
+        let before = reads.get();
+        let hearing = tokio::task::spawn_local({
+            let (to, pool) = (to.clone(), world.pool.clone());
+            async move { to.recv(&pool, SizeClass::Small).await.unwrap() }
+        });
+        from.send_all(world.filled(SizeClass::Small, b"x")).await.0.unwrap();
+        assert_eq!(hearing.await.unwrap().filled(), b"x");
+        sat_out.push(reads.get() - before);
+    }
+    ours.abort();
+    reader.await.unwrap();
+    elsewhere(move || supply.join().unwrap()).await;
+    sat_out.sort_unstable();
+    println!("reads beside a byte: {sat_out:?}");
+    assert!(sat_out[BYTES - 1] <= 8, "{sat_out:?}");
 }
