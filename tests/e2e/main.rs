@@ -20,6 +20,7 @@ mod fidelity;
 mod fuzz;
 mod half_close;
 mod hostile;
+mod interop;
 mod mappings;
 mod names;
 mod outbound;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
     dials::add(&mut suite);
     fuzz::add(&mut suite);
     hostile::add(&mut suite);
+    interop::add(&mut suite);
     names::add(&mut suite);
     crowd::add(&mut suite);
     cuts::add(&mut suite);
