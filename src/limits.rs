@@ -245,8 +245,12 @@ pub const SMALL_FRAMES_BUDGET_BYTES: usize = 32 * 1024 * 1024;
 pub const RESET_STREAMS_REMEMBERED_MAX: usize = 1024;
 /// Streams reset by the peer before we looked at them (CVE-2023-44487).
 pub const EARLY_RESETS_MAX: usize = 20;
-/// Resets the peer provoked from us in the life of a tunnel (CVE-2025-8671).
+/// Resets the peer provoked from us in the life of a tunnel (CVE-2025-8671), as the HTTP/2 crate
+/// counts them; [`PROVOKED_RESET_RATE`] is used up long before, unless they take hours.
 pub const PROVOKED_RESETS_MAX: usize = 1024;
+/// Resets of one tunnel that say its peer did something wrong. No honest one needs any; some may
+/// be on their way to streams we have forgotten.
+pub const PROVOKED_RESET_RATE: Rate = Rate { burst: 100, per_second: 10 };
 /// RST_STREAM frames of one tunnel.
 pub const RESET_RATE: Rate = Rate { burst: 2000, per_second: 200 };
 /// PING frames of one tunnel; both liveness and window measurement stay far below.

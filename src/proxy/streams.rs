@@ -53,9 +53,10 @@ pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
         },
     )
     .await;
-    if let Some(flood) = served.flood() {
-        shard.count(Count::Refused(flood.reason()));
-        tracing::warn!(peer = %host.visit.peer, reason = flood.reason(), "tunnel ended");
+    if let Some(reason) = served.fault() {
+        shard.count(Count::Refused(reason));
+        let subaccount = host.caller.as_ref().map_or("", |caller| &caller.subaccount);
+        tracing::warn!(peer = %host.visit.peer, subaccount, reason, "tunnel ended");
     }
     host.tunnel.borrow_mut().take();
 }

@@ -6,8 +6,10 @@ pub const OTHER: &str = "other";
 
 /// Why a CONNECT got no stream: `protocol::Refusal::reason()`; on a proxy also that the request
 /// did not come in time or the session ended while its service was dialled
-/// (`tunnel::Ending::reason()`), on a connector why a client got none.
-pub const REFUSAL_REASONS: [&str; 32] = [
+/// (`tunnel::Ending::reason()`), on a connector why a client got none. Those from "reset_flood" on
+/// are of whole tunnels: `protocol::http2::Flood::reason()` and `protocol::http2::violation_of`;
+/// "provoked_reset" is one stream that we reset because of what its peer did.
+pub const REFUSAL_REASONS: [&str; 39] = [
     "malformed",
     "no_certificate",
     "bad_identity",
@@ -39,6 +41,13 @@ pub const REFUSAL_REASONS: [&str; 32] = [
     "window_update_flood",
     "ignored_frame_flood",
     "premature_reset_flood",
+    "provoked_reset_flood",
+    "provoked_reset",
+    "http2_protocol",
+    "http2_flow_control",
+    "http2_frame_size",
+    "http2_compression",
+    "http2_excess",
     OTHER,
 ];
 

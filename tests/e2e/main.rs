@@ -17,6 +17,7 @@ mod dials;
 mod drain;
 mod endings;
 mod fidelity;
+mod floods;
 mod fuzz;
 mod half_close;
 mod hostile;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
     certificates::add(&mut suite);
     curl::add(&mut suite);
     dials::add(&mut suite);
+    floods::add(&mut suite);
     fuzz::add(&mut suite);
     hostile::add(&mut suite);
     interop::add(&mut suite);

@@ -119,11 +119,13 @@ fn floods() {
         F::WindowUpdates,
         F::Ignored,
         F::PrematureResets,
+        F::ProvokedResets,
     ];
     for flood in all {
         match flood {
             F::Resets | F::Pings | F::Settings | F::Continuations => {}
             F::EmptyData | F::WindowUpdates | F::Ignored | F::PrematureResets => {}
+            F::ProvokedResets => {}
         }
         assert_label(&REFUSAL_REASONS, flood.reason());
     }
@@ -156,11 +158,12 @@ fn endings() {
 /// Labels that are written where they are counted, and those of reasons that only their own
 /// module can make.
 fn literals() {
-    let places: [(&str, &str, &[&str]); 5] = [
+    let places: [(&str, &str, &[&str]); 6] = [
         ("src", "Count::Refused(\"", &REFUSAL_REASONS),
         ("src", "Count::HandshakesFailed(\"", &HANDSHAKE_FAILURES),
         ("src", "Count::StreamsEnded(\"", &STREAM_ENDINGS),
         ("src/proxy/session.rs", " => \"", &HANDSHAKE_FAILURES),
+        ("src/protocol/http2/end.rs", " => Some(\"", &REFUSAL_REASONS),
         ("src/connector/session.rs", " => \"", &REFUSAL_REASONS),
     ];
     for (place, before, table) in places {

@@ -29,3 +29,21 @@ pub fn is_retryable(error: &Error) -> bool {
         _ => false,
     }
 }
+
+/// What the peer broke when the crate ended the session, as a stable label for logs and counters;
+/// `None` when the connection was lost, or the peer or we ended it.
+#[must_use]
+pub fn violation_of(error: &Error) -> Option<&'static str> {
+    if !error.is_go_away() || !error.is_library() {
+        return None;
+    }
+    match error.reason()? {
+        Reason::NO_ERROR => None,
+        Reason::FLOW_CONTROL_ERROR => Some("http2_flow_control"),
+        Reason::FRAME_SIZE_ERROR => Some("http2_frame_size"),
+        Reason::COMPRESSION_ERROR => Some("http2_compression"),
+        // A bound of the crate: streams reset before they were seen, small DATA frames, …
+        Reason::ENHANCE_YOUR_CALM => Some("http2_excess"),
+        _ => Some("http2_protocol"),
+    }
+}

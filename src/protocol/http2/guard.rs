@@ -25,6 +25,8 @@ pub enum Flood {
     Ignored,
     /// Streams reset before they were answered.
     PrematureResets,
+    /// Streams that we had to reset because of what the peer did on them.
+    ProvokedResets,
 }
 
 impl Flood {
@@ -40,6 +42,7 @@ impl Flood {
             Self::WindowUpdates => "window_update_flood",
             Self::Ignored => "ignored_frame_flood",
             Self::PrematureResets => "premature_reset_flood",
+            Self::ProvokedResets => "provoked_reset_flood",
         }
     }
 }

@@ -6,13 +6,15 @@
 
 mod end;
 mod guard;
+mod provoked;
 mod request;
 mod settings;
 mod wire;
 
-pub use end::{StreamEnd, end_of, is_retryable};
+pub use end::{StreamEnd, end_of, is_retryable, violation_of};
 pub use guard::{Bucket, Flood, Guard};
 pub use h2::{Error, Ping, PingPong, Reason, RecvStream, SendStream, client, server};
+pub use provoked::Provoked;
 pub use request::{
     Asked, answer_established, answer_healthy, answer_refusal, parse_request, proxy_status,
     write_connect,

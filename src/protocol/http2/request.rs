@@ -2,9 +2,12 @@
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 
-use crate::protocol::{
-    ConnectRequest, Refusal, Request,
-    target::{LOCATION_HEADER, SERVICE_TYPE_HEADER},
+use crate::{
+    limits,
+    protocol::{
+        ConnectRequest, Refusal, Request,
+        target::{LOCATION_HEADER, SERVICE_TYPE_HEADER},
+    },
 };
 
 /// A request head as the crate hands it over.
@@ -27,6 +30,9 @@ pub fn parse_request<T>(asked: &Asked<T>) -> Result<Request, Refusal> {
     // The crate has seen to it that a plain CONNECT carries no :scheme and no :path.
     let authority = uri.authority().ok_or(Refusal::Malformed("CONNECT needs an authority"))?;
     let headers = asked.headers();
+    if headers.len() > limits::HEAD_FIELDS_MAX {
+        return Err(Refusal::Malformed("too many header fields"));
+    }
     if headers.contains_key(header::CONTENT_LENGTH) {
         return Err(Refusal::Malformed("CONNECT carries no body"));
     }

@@ -80,7 +80,9 @@ impl ClientTunnel {
                     inner.streams_max.set(streams_max);
                 }
             });
-            drive(&shard, &tunnel, inbound, Guard::for_server_bytes(now), session).await;
+            // A proxy is trusted with resets: it is one, and the connector's own.
+            let guards = (Guard::for_server_bytes(now), None);
+            drive(&shard, &tunnel, inbound, guards, session).await;
             ended();
         });
         Ok(Self(inner))

@@ -4,8 +4,9 @@ use std::{future::poll_fn, io, time::Instant};
 
 use super::Tunnel;
 use crate::{
-    protocol::http2::Guard,
+    protocol::http2::{Guard, Provoked},
     relay::{Inbound, LinkError, Shard},
+    telemetry::Count,
     tunnel::Pipe,
 };
 
@@ -14,12 +15,12 @@ pub(super) async fn drive(
     shard: &Shard,
     tunnel: &Tunnel,
     mut inbound: Inbound,
-    mut guard: Guard,
+    (mut guard, mut provoked): (Guard, Option<Provoked>),
     session: impl Future<Output = ()>,
 ) {
     let receiving = pump_in(shard, tunnel, &mut inbound, &mut guard);
     let sending = async {
-        if pump_out(shard, tunnel).await.is_ok() {
+        if pump_out(shard, tunnel, &mut provoked).await.is_ok() {
             // Everything staged is sent. A peer that is gone needs no farewell.
             let _ = tunnel.link.finish(&shard.pool).await;
         }
@@ -38,10 +39,17 @@ async fn pump_in(shard: &Shard, tunnel: &Tunnel, inbound: &mut Inbound, guard: &
     loop {
         match inbound.next(&tunnel.link, &shard.pool, pipe.stride()).await {
             Ok(chunk) => {
+                if tunnel.is_closed() {
+                    // A shut socket still receives from a peer that keeps sending: nobody would
+                    // read that, and it would be kept for ever.
+                    return;
+                }
                 let now = chunk.received_at;
                 pipe.moved(chunk.plain.len(), now);
                 if let Err(flood) = guard.inspect(chunk.plain.filled(), now) {
-                    return tunnel.flooded(flood);
+                    tunnel.flooded(flood);
+                    // A session that still waits for the preface needs it to say why it ends.
+                    return tunnel.wire.deliver(chunk.plain);
                 }
                 tunnel.received(chunk.plain.len(), now);
                 tunnel.wire.deliver(chunk.plain);
@@ -58,8 +66,21 @@ async fn pump_in(shard: &Shard, tunnel: &Tunnel, inbound: &mut Inbound, guard: &
 }
 
 /// Session → link: whatever has gathered while the last send was under way leaves in the next.
-async fn pump_out(shard: &Shard, tunnel: &Tunnel) -> Result<(), LinkError> {
+async fn pump_out(
+    shard: &Shard,
+    tunnel: &Tunnel,
+    provoked: &mut Option<Provoked>,
+) -> Result<(), LinkError> {
     while let Some(bytes) = poll_fn(|cx| tunnel.wire.poll_output(cx)).await {
+        if let Some(watch) = provoked {
+            let (resets, within) = watch.inspect(&bytes, Instant::now());
+            for _ in 0..resets {
+                shard.count(Count::Refused("provoked_reset"));
+            }
+            if let Err(flood) = within {
+                tunnel.flooded(flood);
+            }
+        }
         if let Err(error) = tunnel.link.send(&shard.pool, &bytes).await {
             tunnel.wire.close_outbound();
             tunnel.wire.end(Err(io::ErrorKind::ConnectionReset));

@@ -12,7 +12,7 @@ use crate::{
     engine::Buffer,
     protocol::{
         Refusal, Request,
-        http2::{self, Asked, Guard, Io, Reason, RecvStream, Windows, Wire, server},
+        http2::{self, Asked, Guard, Io, Provoked, Reason, RecvStream, Windows, Wire, server},
     },
     relay::{Inbound, Link, Shard},
 };
@@ -79,12 +79,16 @@ pub async fn serve(
     let builder = http2::server_builder(windows, streams_max);
     let session = async {
         // Failing here, the crate has said why to the peer, as far as that is possible.
-        if let Ok(connection) = builder.handshake(io).await {
-            up(&tunnel);
-            accept(&tunnel, connection, arrived).await;
+        match builder.handshake(io).await {
+            Ok(connection) => {
+                up(&tunnel);
+                accept(&tunnel, connection, arrived).await;
+            }
+            Err(error) => tunnel.failed(&error),
         }
     };
-    drive(shard, &tunnel, inbound, Guard::for_client_bytes(now), session).await;
+    let guards = (Guard::for_client_bytes(now), Some(Provoked::new(now)));
+    drive(shard, &tunnel, inbound, guards, session).await;
     tunnel
 }
 
@@ -110,7 +114,11 @@ async fn accept(tunnel: &Rc<Tunnel>, mut connection: Connection, mut arrived: im
         }
         match accepted {
             Poll::Ready(Some(Ok(stream))) => Poll::Ready(Some(stream)),
-            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(None),
+            Poll::Ready(Some(Err(error))) => {
+                tunnel.failed(&error);
+                Poll::Ready(None)
+            }
+            Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
     })

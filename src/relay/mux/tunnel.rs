@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     engine::Buffer,
-    protocol::http2::{Flood, Ping, PingPong, Wire},
+    protocol::http2::{self, Flood, Ping, PingPong, Wire},
     relay::Link,
     tunnel::{Pulse, Vitals},
 };
@@ -25,7 +25,7 @@ pub struct Tunnel {
     streams: Cell<usize>,
     draining: Cell<bool>,
     closed: Cell<bool>,
-    flood: Cell<Option<Flood>>,
+    fault: Cell<Option<&'static str>>,
 }
 
 /// What the session is asked to do.
@@ -57,7 +57,7 @@ impl Tunnel {
             streams: Cell::new(0),
             draining: Cell::new(false),
             closed: Cell::new(false),
-            flood: Cell::new(None),
+            fault: Cell::new(None),
         })
     }
 
@@ -85,10 +85,10 @@ impl Tunnel {
         self.closed.get()
     }
 
-    /// The budget its peer used up, if that is why it ended.
+    /// What its peer did wrong, if that is why it ended: a stable label for logs and counters.
     #[must_use]
-    pub fn flood(&self) -> Option<Flood> {
-        self.flood.get()
+    pub fn fault(&self) -> Option<&'static str> {
+        self.fault.get()
     }
 
     /// Takes no more streams, says so to the peer, and ends when the last one has.
@@ -126,8 +126,22 @@ impl Tunnel {
 
     /// The peer used up a budget: the session ends with ENHANCE_YOUR_CALM.
     pub fn flooded(&self, flood: Flood) {
-        self.flood.set(Some(flood));
+        self.blame(flood.reason());
         self.wish(|wishes| wishes.end = true);
+    }
+
+    /// The session ended with an error, perhaps the peer's.
+    pub(super) fn failed(&self, error: &http2::Error) {
+        if let Some(violation) = http2::violation_of(error) {
+            self.blame(violation);
+        }
+    }
+
+    /// The first fault is the reason; later ones are its consequences.
+    fn blame(&self, fault: &'static str) {
+        if self.fault.get().is_none() {
+            self.fault.set(Some(fault));
+        }
     }
 
     pub(super) fn set_closed(&self) {

@@ -12,9 +12,11 @@ mod crowd;
 mod cut_relay;
 mod figures;
 mod flow;
+pub mod http2;
 mod kernel;
 mod mapping;
 mod measured;
+mod neighbour;
 mod pattern;
 mod plain;
 mod port;
@@ -38,6 +40,7 @@ pub use flow::Flow;
 pub use kernel::{Held, held_sockets};
 pub use mapping::{ServiceMapping, put};
 pub use measured::{Measured, unused_address};
+pub use neighbour::beside_a_neighbour;
 pub use pattern::Pattern;
 pub use plain::{
     End, bounded, connect, read_to_end, read_up_to, reset, wait_acknowledged, write_until_aborted,
