@@ -9,6 +9,7 @@ mod pki;
 mod record;
 mod relay;
 mod report;
+mod run;
 mod scenario;
 mod service;
 
@@ -28,6 +29,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Put one scenario's load on one target.
+    Run(run::RunArgs),
+    /// Be the service behind a target: sink, source and echo on one port, until interrupted.
+    Serve(run::ServeArgs),
     /// Start Causeway and what people would use instead, and measure them in turns.
     Compare(compare::CompareArgs),
     /// The plain Rust relay that `compare` starts.
@@ -37,6 +42,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Run(arguments) => arguments.run(),
+        Command::Serve(arguments) => arguments.run(),
         Command::Compare(arguments) => arguments.run(),
         Command::Relay(arguments) => arguments.run(),
     };

@@ -3,7 +3,12 @@
 //! The first byte that a client sends says which it wants, so every contestant needs one mapping
 //! only. The echo returns that byte as well: a load on an echo of somebody else works the same.
 
-use std::{cell::Cell, io, net::SocketAddr, rc::Rc};
+use std::{
+    cell::Cell,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    rc::Rc,
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -36,9 +41,12 @@ impl Swallowed {
     }
 }
 
-/// Listens on a free port of loopback and serves in tasks of the current `LocalSet`.
-pub(crate) async fn serve() -> io::Result<(SocketAddr, Rc<Swallowed>)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// A free port of loopback.
+pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Listens, and serves in tasks of the current `LocalSet`.
+pub(crate) async fn serve(listen: SocketAddr) -> io::Result<(SocketAddr, Rc<Swallowed>)> {
+    let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     let swallowed = Rc::new(Swallowed::default());
     let counter = Rc::clone(&swallowed);

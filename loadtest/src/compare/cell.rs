@@ -74,7 +74,7 @@ impl Bench<'_> {
         scenario: &Scenario,
     ) -> Result<(Sample, Histogram<u64>), Failure> {
         on_one_thread(async {
-            let (address, swallowed) = service::serve().await.during("service")?;
+            let (address, swallowed) = service::serve(service::ANY_PORT).await.during("service")?;
             let name = contestant.name.replace(' ', "-");
             let place = Place::make(self.directory, &name, address, self.pki)?;
             let launch = contestant.configure(&place)?;

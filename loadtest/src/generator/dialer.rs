@@ -70,6 +70,11 @@ impl Dialer {
         Ok(Self { address, route })
     }
 
+    /// Whether streams are TLS without HTTP.
+    pub(super) fn is_bare_tls(&self) -> bool {
+        matches!(self.route, Route::Tls(_))
+    }
+
     /// A new stream; `read_bytes` is the most that one read of it takes.
     pub(super) async fn open(&self, read_bytes: usize) -> Result<(Reader, Writer), Failure> {
         match &self.route {

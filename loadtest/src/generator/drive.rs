@@ -23,6 +23,11 @@ const OPENING_TIMEOUT: Duration = Duration::from_secs(60);
 /// Length of the intervals in the log; a shorter measurement has at least ten.
 const INTERVAL_MAX: Duration = Duration::from_secs(1);
 
+/// Length of the intervals of a scenario; the last may be shorter.
+pub(crate) fn interval_length(scenario: &Scenario) -> Duration {
+    INTERVAL_MAX.min(scenario.length() / 10)
+}
+
 /// Told while a scenario runs, on its thread.
 pub(crate) trait Observer {
     /// The measurement begins now.
@@ -104,7 +109,7 @@ impl Watch<'_> {
     }
 
     async fn measure(&self, scenario: &Scenario, observer: &mut dyn Observer) -> Measurement {
-        let step = INTERVAL_MAX.min(scenario.length() / 10);
+        let step = interval_length(scenario);
         for meter in self.meters {
             drop(meter.take_latency());
         }

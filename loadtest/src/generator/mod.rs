@@ -10,5 +10,5 @@ mod stream;
 mod tls;
 
 pub(crate) use dialer::{Dialer, Target};
-pub(crate) use drive::{Observer, drive, on_one_thread};
+pub(crate) use drive::{Observer, drive, interval_length, on_one_thread};
 pub(crate) use tls::{ClientFiles, certificates, provider, roots};

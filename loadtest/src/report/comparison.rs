@@ -5,7 +5,16 @@ use crate::compare::{Compared, Comparison, Entry};
 
 /// All of it.
 pub(super) fn text(comparison: &Comparison) -> String {
-    let mut out = format!("{}\n\n", comparison.headline);
+    let mut out = format!("{}\n\n{}", comparison.headline, circumstances(comparison));
+    for compared in &comparison.scenarios {
+        out += &scenario(compared);
+    }
+    out
+}
+
+/// Machine, method, and who took part.
+pub(super) fn circumstances(comparison: &Comparison) -> String {
+    let mut out = String::new();
     let machine = &comparison.machine;
     out += &format!(
         "{}, {} cores, {} GiB, kernel {}, load {} at the start\ncommit {}, command: {}\n",
@@ -32,9 +41,6 @@ pub(super) fn text(comparison: &Comparison) -> String {
         let skipped = listed.skipped.as_ref().map(|why| format!(" SKIPPED: {why}"));
         out += &format!("  {:28} {}{}\n", listed.name, listed.about, skipped.unwrap_or_default());
     }
-    for compared in &comparison.scenarios {
-        out += &scenario(compared);
-    }
     out
 }
 
@@ -42,6 +48,28 @@ fn scenario(compared: &Compared) -> String {
     let scenario = &compared.scenario;
     let mut out =
         format!("\n== {} ({} s): {}\n", scenario.name, digits(scenario.seconds), scenario.about);
+    out += &table(&rows(compared));
+    for error in errors(compared) {
+        out += &format!("{error}\n");
+    }
+    let ratios = ratio_rows(compared);
+    if ratios.len() > 1 {
+        out += &format!("\n{}", table(&ratios));
+    }
+    out
+}
+
+/// What went wrong, a sentence each.
+pub(super) fn errors(compared: &Compared) -> Vec<String> {
+    let of = |entry: &Entry| {
+        let name = entry.contestant.clone();
+        entry.errors.clone().into_iter().map(move |error| format!("ERRORS of {name}: {error}"))
+    };
+    compared.entries.iter().flat_map(of).collect()
+}
+
+/// The figures of a scenario, a row each; the first is the head.
+pub(super) fn rows(compared: &Compared) -> Vec<[String; 9]> {
     let header = [
         "contestant",
         "per CPU-second (min..max)",
@@ -54,14 +82,9 @@ fn scenario(compared: &Compared) -> String {
         "gen. CPU",
     ];
     let mut rows = vec![header.map(str::to_owned)];
-    rows.extend(compared.entries.iter().map(|entry| row(entry, scenario.counts_bytes())));
-    out += &table(&rows);
-    for entry in &compared.entries {
-        for error in &entry.errors {
-            out += &format!("ERROR of {}: {error}\n", entry.contestant);
-        }
-    }
-    out + &ratios(compared)
+    let bytes = compared.scenario.counts_bytes();
+    rows.extend(compared.entries.iter().map(|entry| row(entry, bytes)));
+    rows
 }
 
 fn row(entry: &Entry, bytes: bool) -> [String; 9] {
@@ -85,32 +108,25 @@ fn row(entry: &Entry, bytes: bool) -> [String; 9] {
     ]
 }
 
-/// Work per CPU-second of ours over that of everybody else.
-fn ratios(compared: &Compared) -> String {
-    let ours: Vec<&str> = compared
-        .entries
-        .iter()
-        .filter(|entry| entry.ours)
-        .map(|entry| entry.contestant.as_str())
-        .collect();
-    if ours.is_empty() || compared.ratios.is_empty() {
-        return String::new();
-    }
+/// Work per CPU-second of ours, one a column, over that of everybody; the first row is the head.
+pub(super) fn ratio_rows(compared: &Compared) -> Vec<Vec<String>> {
+    let ours = || compared.entries.iter().filter(|entry| entry.ours).map(|entry| &entry.contestant);
     let mut header = vec!["work per CPU-second over that of".to_owned()];
-    header.extend(ours.iter().map(|name| (*name).to_owned()));
+    header.extend(ours().cloned());
     let mut rows = vec![header];
+    if compared.ratios.is_empty() {
+        return rows;
+    }
     for other in &compared.entries {
         let mut row = vec![other.contestant.clone()];
-        for name in &ours {
-            let found = compared
-                .ratios
-                .iter()
-                .find(|ratio| ratio.ours == *name && ratio.other == other.contestant);
-            row.push(spread(found.map(|ratio| ratio.ratio), digits));
-        }
+        row.extend(ours().map(|name| {
+            let same = |ours: &String, theirs: &String| ours == name && *theirs == other.contestant;
+            let found = compared.ratios.iter().find(|ratio| same(&ratio.ours, &ratio.other));
+            spread(found.map(|ratio| ratio.ratio), digits)
+        }));
         rows.push(row);
     }
-    format!("\n{}", table(&rows))
+    rows
 }
 
 /// Columns as wide as what is in them; the first to the left, the others to the right.
