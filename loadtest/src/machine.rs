@@ -44,7 +44,7 @@ impl Machine {
 }
 
 fn commit(program: &Path) -> String {
-    let directory = program.parent().filter(|path| path.is_dir()).unwrap_or(Path::new("."));
+    let directory = program.parent().filter(|path| path.is_dir()).unwrap_or_else(|| Path::new("."));
     let described = Command::new("git")
         .args(["describe", "--always", "--dirty", "--abbrev=12"])
         .current_dir(directory)

@@ -166,7 +166,6 @@ pub(crate) fn merged<'h>(parts: impl IntoIterator<Item = &'h Histogram<u64>>) ->
 impl Percentiles {
     /// None of an empty histogram: zero would look like a result.
     pub(crate) fn of(histogram: &Histogram<u64>) -> Option<Self> {
-        #[expect(clippy::cast_precision_loss, reason = "a latency has three digits")]
         let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e6;
         (!histogram.is_empty()).then(|| Self {
             count: histogram.len(),

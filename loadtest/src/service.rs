@@ -16,6 +16,7 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
+    task::yield_now,
 };
 
 /// Everything is read and thrown away.
@@ -58,7 +59,7 @@ pub(crate) async fn serve(listen: SocketAddr) -> io::Result<(SocketAddr, Rc<Swal
                 // How a client ends is judged by the client.
                 tokio::task::spawn_local(async move { drop(attend(client, &counter).await) });
             } else {
-                tokio::task::yield_now().await;
+                yield_now().await;
             }
         }
     });
@@ -92,6 +93,8 @@ async fn sink(mut read: OwnedReadHalf, swallowed: &Swallowed) -> io::Result<()> 
             return Ok(());
         }
         swallowed.0.set(swallowed.0.get() + length as u64);
+        // Otherwise one client has the thread for as long as its socket is never empty.
+        yield_now().await;
     }
 }
 
@@ -99,6 +102,7 @@ async fn source(mut write: OwnedWriteHalf) -> io::Result<()> {
     let bytes = vec![SOURCE; BULK_BUFFER_BYTES];
     loop {
         write.write_all(&bytes).await?;
+        yield_now().await;
     }
 }
 

@@ -110,7 +110,9 @@ fn an_open_loop_keeps_its_rate() {
         .unwrap();
     assert!(status.success());
     let operations = json(report.path())["operations"].as_u64().unwrap();
-    assert!((380..=420).contains(&operations), "{operations} operations in a second");
+    // Wide, because a busy machine shifts operations over the ends of the second; a closed loop
+    // would do a hundred times as many.
+    assert!((200..=600).contains(&operations), "{operations} operations in a second");
 }
 
 #[test]

@@ -114,7 +114,6 @@ fn sample(
 
 impl Sample {
     /// Bytes or operations, whichever the scenario is about.
-    #[expect(clippy::cast_precision_loss, reason = "a figure of a few digits")]
     pub(super) fn work(&self, counts_bytes: bool) -> f64 {
         if counts_bytes { (self.bytes_up + self.bytes_down) as f64 } else { self.operations as f64 }
     }

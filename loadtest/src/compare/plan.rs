@@ -36,7 +36,6 @@ pub(super) fn turns(scenarios: usize, rounds: usize, contestants: usize) -> Vec<
 
 /// Shortens scenarios so that all turns fit into a quick comparison.
 pub(super) fn quicken(scenarios: &mut [Scenario], rounds: usize, contestants: usize) {
-    #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
     let turns = (scenarios.len() * rounds * contestants).max(1) as f64;
     let measured = QUICK_SECONDS / turns - AROUND_SECONDS - QUICK_WARMUP_SECONDS;
     for scenario in scenarios {
@@ -46,7 +45,6 @@ pub(super) fn quicken(scenarios: &mut [Scenario], rounds: usize, contestants: us
 }
 
 /// How long all turns take, about.
-#[expect(clippy::cast_precision_loss, reason = "a few hundred")]
 pub(super) fn seconds(scenarios: &[Scenario], rounds: usize, contestants: usize) -> f64 {
     let once: f64 = scenarios
         .iter()

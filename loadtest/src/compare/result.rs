@@ -116,7 +116,6 @@ impl Entry {
         let spread = |value: &dyn Fn(&Sample) -> Option<f64>| {
             Spread::of(self.samples.iter().flatten().filter_map(value))
         };
-        #[expect(clippy::cast_precision_loss, reason = "a figure of a few digits")]
         let resident = |sample: &Sample| Some(sample.resident_bytes as f64);
         self.resident_bytes = spread(&resident);
         self.throughput = spread(&|sample| Some(sample.work(counts_bytes) / sample.seconds));

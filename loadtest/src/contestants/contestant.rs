@@ -156,7 +156,7 @@ pub(super) mod tests {
             (stunnel::configure(program, &place), "verifyChain = yes"),
         ] {
             let launch = launch.unwrap();
-            let file = launch.arguments.iter().find(|argument| argument.contains("peer")).unwrap();
+            let file = launch.arguments.iter().find(|argument| argument.contains("peer-")).unwrap();
             let text = fs::read_to_string(file).unwrap();
             for needed in [asks, "TLS_AES_128_GCM_SHA256", "TLSv1.3", "4001", "127.0.0.1:4002"] {
                 assert!(text.contains(needed), "{needed} is missing in:\n{text}");

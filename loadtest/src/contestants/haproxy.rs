@@ -34,7 +34,7 @@ pub(super) fn configure(program: &Path, place: &Place) -> Result<Launch, Failure
         ca = place.pki.path("ca.crt").display(),
         service = place.service,
     );
-    let file = place.write("peer.cfg", &text)?;
+    let file = place.write("peer-haproxy.cfg", &text)?;
     Ok(Launch {
         program: program.to_owned(),
         arguments: vec!["-db".into(), "-f".into(), file.display().to_string()],

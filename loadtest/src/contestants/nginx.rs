@@ -65,7 +65,7 @@ pub(super) fn configure(
         ca = place.pki.path("ca.crt").display(),
         service = place.service,
     );
-    let file = place.write("peer.conf", &text)?;
+    let file = place.write("peer-nginx.conf", &text)?;
     let argument = |path: &Path| path.display().to_string();
     let log = place.directory.join("error.log");
     Ok(Launch {

@@ -170,7 +170,6 @@ fn cpu_seconds(stat: &str) -> f64 {
     // proc(5) counts from 1 with pid and name, so utime, its 14th, is the 12th here.
     let ticks = after_name.split_whitespace().skip(11).take(2);
     let ticks: f64 = ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-    #[expect(clippy::cast_precision_loss, reason = "it is 100")]
     let per_second = rustix::param::clock_ticks_per_second() as f64;
     ticks / per_second
 }

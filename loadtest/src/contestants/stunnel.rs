@@ -33,6 +33,6 @@ pub(super) fn configure(program: &Path, place: &Place) -> Result<Launch, Failure
         key = place.pki.path("server.key").display(),
         ca = place.pki.path("ca.crt").display(),
     );
-    let file = place.write("peer.conf", &text)?;
+    let file = place.write("peer-stunnel.conf", &text)?;
     Ok(Launch { program: program.to_owned(), arguments: vec![file.display().to_string()] })
 }

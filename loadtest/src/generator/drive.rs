@@ -18,7 +18,7 @@ use crate::{
     service::Swallowed,
 };
 
-/// For opening all streams of a scenario; a target that needs longer is reported and not waited for.
+/// For opening all streams of a scenario; a target that needs longer is reported.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(60);
 /// Length of the intervals in the log; a shorter measurement has at least ten.
 const INTERVAL_MAX: Duration = Duration::from_secs(1);
@@ -83,7 +83,8 @@ async fn open_all(stage: &Stage, scenario: &Scenario, meters: &[Rc<Meter>]) -> R
     tokio::select! {
         () = stage.all_ready(streams) => Ok(()),
         () = failed => {
-            Err(Failure(format!("a stream could not be opened: {}", first_error().unwrap_or_default())))
+            let why = first_error().unwrap_or_default();
+            Err(Failure(format!("a stream could not be opened: {why}")))
         }
         () = tokio::time::sleep(OPENING_TIMEOUT) => Err(Failure(format!(
             "the {streams} streams of {} were not open after {} s",

@@ -8,7 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::{Notify, Semaphore};
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::yield_now,
+};
 
 use super::{
     dialer::Dialer,
@@ -120,6 +123,8 @@ async fn send_on(writer: &mut Writer, meter: &Meter) -> Result<(), Failure> {
     loop {
         writer.send(&data).await.during("upload")?;
         meter.sent(data.len());
+        // tokio lets a task go on for many pieces; the pings beside it would wait for all of them.
+        yield_now().await;
     }
 }
 
@@ -131,12 +136,18 @@ async fn download(stage: &Stage, meter: &Meter) -> Result<(), Failure> {
 }
 
 async fn receive_on(reader: &mut Reader, meter: &Meter) -> Result<(), Failure> {
+    let mut at_a_stretch = 0;
     loop {
         let length = reader.receive().await.during("download")?.len();
         if length == 0 {
             return Err(Failure("the service's bytes ended".to_owned()));
         }
         meter.received(length);
+        at_a_stretch += length;
+        if at_a_stretch >= BULK_BYTES {
+            at_a_stretch = 0;
+            yield_now().await;
+        }
     }
 }
 

@@ -28,10 +28,6 @@ impl Schedule {
 
     /// How long after the start its operation number `turn` is due. It depends on nothing that
     /// happened before: whoever is late catches up, and the delay is part of the latency.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "2^53 operations take longer than anybody waits"
-    )]
     pub(super) fn due(&self, turn: u64) -> Duration {
         let position = turn as f64 * self.streams as f64 + self.stream as f64;
         Duration::from_secs_f64(position / self.rate)
@@ -52,7 +48,7 @@ impl Alarm {
     }
 
     /// Returns at once where `moment` is over.
-    pub(super) async fn wait_until(&mut self, moment: Instant) -> io::Result<()> {
+    pub(super) async fn wait_until(&self, moment: Instant) -> io::Result<()> {
         let wait = moment.saturating_duration_since(Instant::now());
         if wait.is_zero() {
             return Ok(());
@@ -98,7 +94,7 @@ mod tests {
     fn an_alarm_is_not_early() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut alarm = Alarm::new().unwrap();
+            let alarm = Alarm::new().unwrap();
             let moment = Instant::now() + Duration::from_micros(300);
             alarm.wait_until(moment).await.unwrap();
             assert!(Instant::now() >= moment);

@@ -61,7 +61,6 @@ fn throughput(report: &RunReport) -> String {
     plot::lines("throughput over time", &drawn, &across, &up)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a place on a plot")]
 fn point(interval: &Interval, count: u64) -> (f64, f64) {
     let seconds = interval.length.as_secs_f64();
     (interval.start.as_secs_f64() + seconds, count as f64 / seconds)

@@ -69,7 +69,6 @@ pub(super) fn lines(what: &str, lines: &[Line], across: &Ticks, up: &Ticks) -> S
                 format!("{:.1},{:.1}", x(inside(*at, left, right)), y(inside(*value, low, high)))
             })
             .collect();
-        #[expect(clippy::cast_precision_loss, reason = "a handful of lines")]
         let legend = TOP + 10.0 + 18.0 * index as f64;
         out += &format!(
             "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{}\"/>\
@@ -117,7 +116,6 @@ fn milliseconds(value: f64) -> String {
     if value < 1.0 { format!("{:.0} µs", value * 1e3) } else { format!("{value:.0} ms") }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a place on a plot")]
 fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     const STEPS_PER_DECADE: u32 = 20;
     (0..=DECADES * STEPS_PER_DECADE)
@@ -138,10 +136,8 @@ pub(super) fn bars(
     let longest = values.iter().filter_map(|(_, spread)| Some(spread.as_ref()?.max));
     let longest = longest.fold(f64::MIN_POSITIVE, f64::max);
     let length = |value: f64| value / longest * (WIDTH - NAMES - 110.0);
-    #[expect(clippy::cast_precision_loss, reason = "a handful of bars")]
     let mut out = open(what, BAR * values.len() as f64 + 8.0);
     for (index, (name, spread)) in values.iter().enumerate() {
-        #[expect(clippy::cast_precision_loss, reason = "a handful of bars")]
         let top = BAR * index as f64 + 4.0;
         let middle = top + BAR / 2.0;
         let text = middle + 4.0;

@@ -27,13 +27,10 @@ pub(crate) struct RunReport {
 /// How many intervals a scenario has.
 pub(crate) fn steps(scenario: &Scenario) -> usize {
     let step = crate::generator::interval_length(scenario);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a day")]
-    let steps = (scenario.seconds / step.as_secs_f64()).ceil() as usize;
-    steps
+    (scenario.seconds / step.as_secs_f64()).ceil() as usize
 }
 
 /// What an interval moved, each second.
-#[expect(clippy::cast_precision_loss, reason = "a figure of a few digits")]
 pub(crate) fn rate(interval: &Interval) -> String {
     let seconds = interval.length.as_secs_f64();
     let bytes = (interval.bytes_up + interval.bytes_down) as f64 / seconds;
@@ -71,7 +68,6 @@ impl RunReport {
     }
 
     /// What was moved and how long it took, in rows of name and value.
-    #[expect(clippy::cast_precision_loss, reason = "a figure of a few digits")]
     pub(super) fn rows(&self) -> Vec<[String; 2]> {
         let measurement = &self.measurement;
         let a_second = |count: u64, bytes: bool| {
