@@ -1,0 +1,166 @@
+//! The command line of `compare`, and its course.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use super::{
+    cell::Bench,
+    plan::{self, QUICK_ROUNDS, ROUNDS},
+    result::{Compared, Comparison, Entry, Listed},
+};
+use crate::{
+    contestants::{Contestant, lineup, pin_this_thread},
+    failure::{Failure, While as _},
+    machine::{Machine, allow_many_files, allowed_cores},
+    pki::Pki,
+    report,
+    scenario::{BUILT_IN, Scenario},
+};
+
+/// Side by side: Causeway on each engine and in each mode, HAProxy, nginx, stunnel, and a plain
+/// Rust relay, each with one worker on a core of its own.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompareArgs {
+    /// The program under test.
+    #[arg(long, value_name = "FILE", help = "The program under test [default: beside this one]")]
+    causeway: Option<PathBuf>,
+    /// A scenario by name or file; may be given several times. Default: all, or the quick ones.
+    #[arg(long = "scenario", value_name = "NAME|FILE")]
+    scenarios: Vec<String>,
+    /// Only contestants whose name contains this; may be given several times.
+    #[arg(long = "only", value_name = "TEXT")]
+    only: Vec<String>,
+    /// Rounds of each scenario [default: 5, quick 2].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: Option<u32>,
+    /// Length of each measurement, instead of the scenario's own.
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<f64>,
+    /// Within three minutes: fewer scenarios, fewer and shorter rounds. For finding errors.
+    #[arg(long)]
+    quick: bool,
+    /// Where the report goes: text, JSON and HTML [default: only the text, on standard output].
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+}
+
+impl CompareArgs {
+    /// Measures, reports; the exit code tells of errors of Causeway and of nothing else.
+    pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
+        let causeway = self.program()?;
+        let (everybody, taking_part) = self.contestants(&causeway)?;
+        let rounds = match self.rounds {
+            Some(rounds) => rounds as usize,
+            None if self.quick => QUICK_ROUNDS,
+            None => ROUNDS,
+        };
+        let scenarios = self.scenarios(rounds, taking_part.len())?;
+        let mut comparison = Comparison {
+            headline: String::new(),
+            command: env::args().collect::<Vec<_>>().join(" "),
+            machine: Machine::look(&causeway),
+            contestant_core: None,
+            generator_core: None,
+            rounds,
+            quick: self.quick,
+            contestants: everybody,
+            scenarios: Vec::new(),
+        };
+        allow_many_files();
+        let cores = allowed_cores();
+        if let [first, second, ..] = cores[..] {
+            pin_this_thread(second)?;
+            (comparison.contestant_core, comparison.generator_core) = (Some(first), Some(second));
+        }
+        measure_all(&mut comparison, &taking_part, &scenarios)?;
+        comparison.judge();
+        report::publish_comparison(&comparison, self.report.as_deref())?;
+        Ok(if comparison.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    fn program(&self) -> Result<PathBuf, Failure> {
+        let beside = || -> Result<PathBuf, Failure> {
+            let this = env::current_exe().during("finding this program")?;
+            Ok(this.with_file_name("causeway"))
+        };
+        let program = self.causeway.clone().map_or_else(beside, Ok)?;
+        program.canonicalize().map_err(|error| {
+            Failure(format!(
+                "{}: {error}; build it with `cargo build --release`, or give --causeway FILE",
+                program.display()
+            ))
+        })
+    }
+
+    fn contestants(&self, causeway: &Path) -> Result<(Vec<Listed>, Vec<Contestant>), Failure> {
+        let mut all = lineup(causeway)?;
+        if !self.only.is_empty() {
+            all.retain(|one| self.only.iter().any(|part| one.name.contains(part)));
+        }
+        if all.is_empty() {
+            return Err(Failure("no contestant has a name like that; leave --only out".into()));
+        }
+        let listed = all.iter().map(|one| Listed {
+            name: one.name.clone(),
+            about: one.about.clone(),
+            skipped: one.missing.clone(),
+        });
+        let listed = listed.collect();
+        all.retain(|one| one.missing.is_none());
+        Ok((listed, all))
+    }
+
+    fn scenarios(&self, rounds: usize, contestants: usize) -> Result<Vec<Scenario>, Failure> {
+        let built_in = || BUILT_IN.iter().map(|(name, _)| Scenario::find(name));
+        let named = || self.scenarios.iter().map(|name| Scenario::find(name));
+        let all: Result<Vec<_>, _> =
+            if self.scenarios.is_empty() { built_in().collect() } else { named().collect() };
+        let mut all = all?;
+        if self.quick {
+            all.retain(|scenario| scenario.quick || !self.scenarios.is_empty());
+            plan::quicken(&mut all, rounds, contestants);
+        }
+        if let Some(seconds) = self.seconds {
+            all.iter_mut().for_each(|scenario| scenario.seconds = seconds);
+        }
+        all.iter().try_for_each(Scenario::check)?;
+        Ok(all)
+    }
+}
+
+fn measure_all(
+    comparison: &mut Comparison,
+    contestants: &[Contestant],
+    scenarios: &[Scenario],
+) -> Result<(), Failure> {
+    let directory = tempfile::Builder::new().prefix("causeway-loadtest-").tempdir()?;
+    let pki = Pki::make(directory.path())?;
+    let bench = Bench {
+        directory: directory.path(),
+        pki: &pki,
+        contestant_core: comparison.contestant_core,
+    };
+    let rounds = comparison.rounds;
+    let turns = plan::turns(scenarios.len(), rounds, contestants.len());
+    let seconds = plan::seconds(scenarios, rounds, contestants.len());
+    let progress = report::Progress::start(turns.len(), seconds);
+    let mut entries: Vec<Vec<Entry>> =
+        scenarios.iter().map(|_| contestants.iter().map(Entry::new).collect()).collect();
+    for turn in turns {
+        let (contestant, scenario) = (&contestants[turn.contestant], &scenarios[turn.scenario]);
+        progress.says(&format!("{}, {}, round {}", scenario.name, contestant.name, turn.round + 1));
+        let outcome = bench.measure(contestant, scenario);
+        entries[turn.scenario][turn.contestant].add(outcome);
+        progress.one_more();
+    }
+    progress.end();
+    comparison.scenarios = scenarios
+        .iter()
+        .zip(entries)
+        .map(|(scenario, entries)| Compared::new(scenario.clone(), entries))
+        .collect();
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! A plain relay on tokio and tokio-rustls, without any of Causeway's ideas: the common Rust shape.
+
+mod args;
+mod forward;
+
+pub(crate) use args::RelayArgs;
