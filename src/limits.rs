@@ -257,6 +257,8 @@ pub const RESET_RATE: Rate = Rate { burst: 2000, per_second: 200 };
 pub const PING_RATE: Rate = Rate { burst: 64, per_second: 20 };
 /// SETTINGS frames of one tunnel, acknowledgements included.
 pub const SETTINGS_RATE: Rate = Rate { burst: 64, per_second: 10 };
+/// Entries of one SETTINGS frame: every setting that is defined fits twice, a frame thousands.
+pub const SETTINGS_ENTRIES_MAX: usize = 16;
 /// DATA frames of one tunnel that carry nothing.
 pub const EMPTY_DATA_RATE: Rate = Rate { burst: 16, per_second: 2 };
 /// WINDOW_UPDATE frames of one tunnel: two per 32 KiB at 10 Gb/s stay below.

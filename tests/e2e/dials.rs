@@ -47,14 +47,14 @@ fn refusing() -> (Socket, SocketAddr) {
 
 /// An address that does not answer: a listener whose backlog is full, so that the kernel drops
 /// what else comes.
-struct BlackHole {
-    address: SocketAddr,
+pub struct BlackHole {
+    pub address: SocketAddr,
     _listener: Socket,
     _filling: Vec<TcpStream>,
 }
 
 impl BlackHole {
-    fn open() -> Self {
+    pub fn open() -> Self {
         let (listener, address) = refusing();
         listener.listen(0).unwrap();
         let mut filling = Vec::new();

@@ -10,8 +10,9 @@ use std::{
 use causeway::{connector::RunningConnector, engine::Kind, telemetry::Count};
 
 use crate::support::{
-    DEADLINE, End, Pattern, Service, Suite, World, bounded, connect, count, mode, read_to_end,
-    read_up_to, reset, wait_ended, wait_until, write_up_to,
+    DEADLINE, End, Pattern, Service, Suite, World, bounded, connect, count,
+    http2::{ACK, DATA, END_STREAM, Frame, GOAWAY, PING, RawTunnel, frame, number},
+    mode, read_to_end, read_up_to, reset, wait_ended, wait_until, write_up_to,
 };
 
 pub fn add(suite: &mut Suite) {
@@ -20,6 +21,7 @@ pub fn add(suite: &mut Suite) {
     suite.all("a_draining_connector_lets_streams_finish_and_takes_no_new_ones", connector_drains);
     suite.all("a_connector_aborts_what_is_open_at_its_drain_deadline", connector_deadline);
     suite.all("a_proxy_without_streams_stops_at_once", nothing_to_drain);
+    suite.both("a_stream_asked_for_between_the_two_goaways_is_served", between_goaways);
 }
 
 const UP: Pattern = Pattern(61);
@@ -149,4 +151,33 @@ fn nothing_to_drain(kind: Kind) {
     let started = Instant::now();
     assert_eq!(site.world.stop_proxy(LONG), 0, "streams aborted");
     assert!(started.elapsed() < LONG / 2);
+}
+
+fn between_goaways(kind: Kind) {
+    let world = World::with_services(kind, &[("echo", Service::echo().address)]);
+    let mut tunnel = RawTunnel::open(&world, &world.client("a", None));
+    tunnel.open_stream(1, "echo");
+    let last_stream = |goaway: &Frame| number(&goaway.payload[..4]);
+    let proxy = world.proxy();
+    thread::scope(|scope| {
+        let draining = scope.spawn(|| proxy.drain(Some(LONG)));
+        assert_eq!(last_stream(&tunnel.wait_for(GOAWAY, 0)), 0x7fff_ffff);
+        let mark = tunnel.wait_for(PING, 0);
+        assert_eq!(mark.flags & ACK, 0, "a PING of the proxy's own");
+        // For all the proxy knows, this was on its way when it said that it stops.
+        tunnel.open_stream(3, "echo");
+        tunnel.ping(3, b"the late one");
+        tunnel.send(&frame(PING, ACK, 0, &mark.payload));
+        let goaway = tunnel.wait_for(GOAWAY, 0);
+        assert_eq!((last_stream(&goaway), number(&goaway.payload[4..8])), (3, 0));
+        for stream in [1, 3] {
+            tunnel.ping(stream, b"until they end");
+            // The other direction's end comes back from the service.
+            tunnel.send(&frame(DATA, END_STREAM, stream, b""));
+            while tunnel.wait_for(DATA, stream).flags & END_STREAM == 0 {}
+        }
+        assert_eq!(tunnel.last_word(), None, "the tunnel ends with its last stream");
+        assert_eq!(draining.join().unwrap(), 0, "streams aborted");
+    });
+    wait_ended(proxy.crew().counters(), &[("clean", 2)]);
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
 
+mod abuse;
 mod basics;
 mod certificates;
 mod commands;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     storm::be_the_service_if_asked();
     let arguments = Arguments::from_args();
     let mut suite = support::Suite::new();
+    abuse::add(&mut suite);
     basics::add(&mut suite);
     commands::add(&mut suite);
     connector::add(&mut suite);

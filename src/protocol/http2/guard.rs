@@ -13,7 +13,7 @@ pub enum Flood {
     Resets,
     /// PING frames.
     Pings,
-    /// SETTINGS frames.
+    /// SETTINGS frames, or the entries of one.
     Settings,
     /// CONTINUATION frames of one header block.
     Continuations,
@@ -80,6 +80,8 @@ impl Bucket {
 /// Length of the client's connection preface (RFC 9113 §3.4).
 const PREFACE_BYTES: usize = 24;
 const HEAD_BYTES: usize = 9;
+/// One entry of a SETTINGS frame (RFC 9113 §6.5.1).
+const SETTING_BYTES: usize = 6;
 
 /// Walks over the frame heads of one direction of one session.
 #[derive(Debug)]
@@ -160,6 +162,7 @@ impl Guard {
                 true
             }
             0x3 => self.resets.take(now),
+            0x4 if length > limits::SETTINGS_ENTRIES_MAX * SETTING_BYTES => false,
             0x4 => self.settings.take(now),
             0x6 => self.pings.take(now),
             0x7 => true,
@@ -225,6 +228,16 @@ mod tests {
         }
         let (count, flood) = frames_until_flood(0x9, 1);
         assert_eq!((count, flood), (limits::CONTINUATIONS_MAX, Flood::Continuations));
+    }
+
+    #[test]
+    fn a_settings_frame_may_have_so_many_entries_and_no_more() {
+        let now = Instant::now();
+        let mut guard = Guard::for_server_bytes(now);
+        let full = limits::SETTINGS_ENTRIES_MAX * SETTING_BYTES;
+        assert_eq!(guard.inspect(&frame(0x4, 0, full), now), Ok(()));
+        let beyond = frame(0x4, 0, full + SETTING_BYTES);
+        assert_eq!(guard.inspect(&beyond, now), Err(Flood::Settings));
     }
 
     #[test]
