@@ -11,7 +11,7 @@ use super::{
     status::Part,
 };
 use crate::{
-    engine::{Buffer, Socket, Tuning},
+    engine::{Buffer, Socket},
     limits,
     relay::{DirectSource, Ends, Live, Outcome, Party, Shard, Sink, Source, splice},
     telemetry::{Count, Metric},
@@ -70,7 +70,7 @@ pub(super) async fn serve(
     };
     if let Ok(client) = Socket::adopt(&shard.driver, fd) {
         // A client that is gone already shows at the first use of its socket.
-        let _ = client.tune(&Tuning::default());
+        let _ = client.send_at_once();
         live.set_plain(client.clone());
         live.enter(Phase::Opening, accepted_at);
         let visit = Visit { shard: shard.clone(), role, channel, live, client, peer };

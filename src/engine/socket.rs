@@ -65,6 +65,11 @@ impl Socket {
     pub fn adopt(driver: &Driver, fd: OwnedFd) -> io::Result<Self> {
         // Older kernels answer EAGAIN to ring operations on non-blocking sockets.
         system::set_nonblocking(fd.as_fd(), driver.kind() == Kind::Epoll)?;
+        Self::watch(driver, fd)
+    }
+
+    /// Takes over a socket in the mode the driver wants.
+    fn watch(driver: &Driver, fd: OwnedFd) -> io::Result<Self> {
         let handle = match driver.kind() {
             Kind::IoUring => Handle::IoUring { fd, flight: uring::Flight::default() },
             Kind::Epoll => {
@@ -80,15 +85,20 @@ impl Socket {
     /// # Errors
     /// When there is no descriptor left or the kernel refuses the address at once.
     pub fn open(driver: &Driver, addr: SocketAddr) -> io::Result<Self> {
-        let socket =
-            socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
+        // Born in the mode that connecting needs: a stream that lives for a millisecond notices
+        // every system call.
+        let kind = Type::STREAM.nonblocking().cloexec();
+        let domain = Domain::for_address(addr);
+        let socket = socket2::Socket::new_raw(domain, kind, Some(Protocol::TCP))?;
         match socket.connect(&addr.into()) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             Err(error) => return Err(error),
         }
-        Self::adopt(driver, socket.into())
+        match driver.kind() {
+            Kind::IoUring => Self::adopt(driver, socket.into()),
+            Kind::Epoll => Self::watch(driver, socket.into()),
+        }
     }
 
     /// Waits for the connection [`open`](Self::open) started. Ended early by `shutdown`/`abort`.
@@ -228,6 +238,14 @@ impl Socket {
         if let Handle::IoUring { flight, .. } = &self.shared.handle {
             uring::release_idle(&self.shared, flight);
         }
+    }
+
+    /// Turns Nagle's algorithm off: we batch writes. Part of every [`Tuning`].
+    ///
+    /// # Errors
+    /// When the kernel refuses, as for a socket that is not TCP.
+    pub fn send_at_once(&self) -> io::Result<()> {
+        SockRef::from(&self.shared.as_fd()).set_tcp_nodelay(true)
     }
 
     /// Sets the options of a tunnel's leg.

@@ -98,6 +98,9 @@ pub(super) fn reset(fd: BorrowedFd<'_>) -> io::Result<()> {
 pub(super) fn connect_outcome(fd: BorrowedFd<'_>) -> Option<io::Result<()>> {
     // Looked at before the error is taken: an error that comes in between is not lost.
     let events = poll_now(fd, libc::POLLOUT);
+    if events == libc::POLLOUT {
+        return Some(Ok(()));
+    }
     match SockRef::from(&fd).take_error() {
         Ok(None) => {}
         Ok(Some(error)) | Err(error) => return Some(Err(error)),

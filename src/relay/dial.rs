@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::{Deadline, Shard};
-use crate::{
-    engine::{Socket, Tuning},
-    limits,
-};
+use crate::{engine::Socket, limits};
 
 /// Why no connection could be opened.
 #[derive(Debug)]
@@ -75,7 +72,7 @@ pub async fn connect_any(
         match connected(&socket, share).await {
             Ok(()) => {
                 // A socket that is already gone again shows at its first use.
-                let _ = socket.tune(&Tuning::default());
+                let _ = socket.send_at_once();
                 return Ok((socket, *address));
             }
             Err(None) => last = DialError::TimedOut,

@@ -9,7 +9,7 @@ use std::{
 
 use super::{Link, mux::Tunnel};
 use crate::{
-    engine::Socket,
+    engine::{Socket, Tuning},
     mapping::{Mapping, StreamPermit},
     tunnel::{Ending, Phase, Session, Stream, Timeouts},
 };
@@ -103,6 +103,8 @@ pub struct Live {
     /// The client's socket on a connector, the service's on a proxy; while that is being dialled,
     /// the attempt under way.
     plain: RefCell<Option<Socket>>,
+    /// Whether the plain end's socket looks after a dead peer.
+    tuned: Cell<bool>,
     grant: RefCell<Option<Grant>>,
     /// The plain end finished its direction, so nobody reads there; should it break, this is why
     /// the stream ended.
@@ -118,6 +120,7 @@ impl Live {
             authenticated: Cell::new(false),
             tunnel: RefCell::default(),
             plain: RefCell::default(),
+            tuned: Cell::new(false),
             grant: RefCell::default(),
             unread: Cell::default(),
         }
@@ -226,6 +229,7 @@ impl Live {
         }
         match phase {
             Phase::Relaying => {
+                self.tune_plain();
                 let overdue = self.stream.borrow().overdue(now);
                 if let Some(ending) = overdue.or_else(|| self.plain_has_aborted()) {
                     return self.kill(ending);
@@ -249,6 +253,17 @@ impl Live {
                 self.release_buffers();
             }
             Phase::Handshake | Phase::Head | Phase::Opening | Phase::Lingering => {}
+        }
+    }
+
+    /// Keepalive and its kin, at the first tick: their times are tens of seconds, and a stream
+    /// that is over by then is spared four system calls.
+    fn tune_plain(&self) {
+        if !self.tuned.replace(true)
+            && let Some(plain) = &*self.plain.borrow()
+        {
+            // A socket that is gone shows at its next use.
+            let _ = plain.tune(&Tuning::stream());
         }
     }
 

@@ -8,7 +8,8 @@ use causeway::{
 };
 
 use crate::support::{
-    End, Pattern, Service, Suite, World, connect, read_to_end, read_up_to, set_mode, write_up_to,
+    DEADLINE, End, Pattern, Service, Suite, World, connect, held_sockets, read_to_end, read_up_to,
+    set_mode, wait_until, write_up_to,
 };
 
 const PATTERN: Pattern = Pattern(0x9a5e);
@@ -17,6 +18,7 @@ const BYTES: u64 = 64 << 20;
 
 pub fn add(suite: &mut Suite) {
     // One test for all, because all of it is waiting.
+    suite.all("a_stream_that_lasts_watches_for_dead_peers_on_both_plain_ends", watches);
     suite.once("a_reader_that_pauses_is_not_taken_for_a_dead_peer", pause);
 }
 
@@ -53,4 +55,20 @@ fn pause_in(kind: Kind) {
     thread::sleep(limits::TCP_USER_TIMEOUT + Duration::from_secs(5));
     let mut rest = client.by_ref().take(BYTES);
     assert_eq!(read_to_end(&mut rest, PATTERN, 1000), (BYTES, End::Eof));
+}
+
+/// The kernel keeps a timer on the connector's socket to the client and on the proxy's to the
+/// service.
+fn watches(kind: Kind) {
+    let echo = Service::echo();
+    let world = World::with_services(kind, &[("echo", echo.address)]);
+    let (_connector, channels) = world.connector(&["echo"]);
+    let mut client = connect(channels[0]);
+    write_up_to(&mut client, PATTERN, 0, 10);
+    read_up_to(&mut client, PATTERN, 0, 10);
+    for (end, port) in [("client", channels[0].port()), ("service", echo.address.port())] {
+        wait_until(&format!("the {end}'s silence is timed"), DEADLINE, || {
+            held_sockets(port).iter().any(|socket| socket.has_keepalive())
+        });
+    }
 }

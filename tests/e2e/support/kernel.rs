@@ -8,12 +8,18 @@ pub struct Held {
     pub local_port: u16,
     pub remote_port: u16,
     state: u8,
+    timer: u8,
 }
 
 impl Held {
     /// A connection is being opened.
     pub fn is_connecting(self) -> bool {
         self.state == 2
+    }
+
+    /// Its silence is timed: a dead peer will be noticed.
+    pub fn has_keepalive(self) -> bool {
+        self.timer == 2
     }
 
     /// It waits for connections.
@@ -34,6 +40,7 @@ pub fn held_sockets(port: u16) -> Vec<Held> {
             local_port: port(fields.get(1)?)?,
             remote_port: port(fields.get(2)?)?,
             state: u8::from_str_radix(fields.get(3)?, 16).ok()?,
+            timer: u8::from_str_radix(fields.get(5)?.split_once(':')?.0, 16).ok()?,
         };
         // No inode: no process has it open.
         (*fields.get(9)? != "0").then_some(held)
