@@ -269,6 +269,12 @@ pub const IGNORED_FRAME_RATE: Rate = Rate { burst: 200, per_second: 100 };
 pub const CONTINUATIONS_MAX: u32 = 4;
 /// Streams of one tunnel reset by its peer before they were answered.
 pub const PREMATURE_RESET_RATE: Rate = Rate { burst: 200, per_second: 20 };
+/// Frames of one tunnel that are handled before its worker's other tasks have their turn. A frame
+/// costs a microsecond or less and two hundred thousand fit into what one poll may receive.
+pub const FRAMES_PER_TURN: u32 = 256;
+/// Streams one tunnel opens before its worker's other tasks have their turn: each is a dial, and
+/// some tens of microseconds.
+pub const ARRIVALS_PER_TURN: u32 = 16;
 /// A PING is sent when a tunnel was silent for this long.
 pub const PING_AFTER: Duration = Duration::from_secs(10);
 /// A tunnel whose PING is not answered for this long is dead.

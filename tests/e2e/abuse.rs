@@ -1,6 +1,6 @@
 //! What a subaccount with a valid certificate may not get out of the proxy: addresses it has no
 //! mapping for, more places than are its own, dials for nobody. Attacks on HTTP/2 itself are in
-//! `floods.rs`.
+//! `floods.rs`, peers that do not read in `stalls.rs`.
 
 use causeway::{
     engine::Kind,
