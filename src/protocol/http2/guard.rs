@@ -64,16 +64,25 @@ impl Bucket {
 
     /// Takes a token; false when there is none.
     pub fn take(&mut self, now: Instant) -> bool {
-        let rate = self.rate;
-        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
-        self.filled_at = now;
-        let filled = self.tokens + passed * f64::from(rate.per_second);
-        self.tokens = filled.min(f64::from(rate.burst));
+        self.refill(now);
         if self.tokens < 1.0 {
             return false;
         }
         self.tokens -= 1.0;
         true
+    }
+
+    /// Whether nothing is missing, as in a new one.
+    pub fn is_full(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.tokens >= f64::from(self.rate.burst)
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
+        self.filled_at = now;
+        let filled = self.tokens + passed * f64::from(self.rate.per_second);
+        self.tokens = filled.min(f64::from(self.rate.burst));
     }
 }
 
