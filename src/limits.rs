@@ -52,6 +52,14 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Accepted connections of one worker that have not finished their TLS handshake.
 pub const HANDSHAKES_PER_WORKER_MAX: usize = 1024;
+/// TLS handshakes a second that one source address may begin on one worker, unless configured. One
+/// with a client certificate costs about half a millisecond: a quarter of a core.
+pub const HANDSHAKES_PER_SECOND_MAX: u32 = 500;
+/// An address may begin as many handshakes at once as in this many seconds: all the tunnels behind
+/// one NAT return together when a proxy restarts.
+pub const HANDSHAKE_BURST_SECONDS: u32 = 4;
+/// Source addresses one worker knows apart, 64 bytes each; those beyond share one budget.
+pub const SOURCES_PER_WORKER_MAX: usize = 16_384;
 
 // --- sessions, streams, dials -------------------------------------------------------------------
 
@@ -269,6 +277,12 @@ pub const IGNORED_FRAME_RATE: Rate = Rate { burst: 200, per_second: 100 };
 pub const CONTINUATIONS_MAX: u32 = 4;
 /// Streams of one tunnel reset by its peer before they were answered.
 pub const PREMATURE_RESET_RATE: Rate = Rate { burst: 200, per_second: 20 };
+/// Frames of one tunnel that are handled before its worker's other tasks have their turn. A frame
+/// costs a microsecond or less and two hundred thousand fit into what one poll may receive.
+pub const FRAMES_PER_TURN: u32 = 256;
+/// Streams one tunnel opens before its worker's other tasks have their turn: each is a dial, and
+/// some tens of microseconds.
+pub const ARRIVALS_PER_TURN: u32 = 16;
 /// A PING is sent when a tunnel was silent for this long.
 pub const PING_AFTER: Duration = Duration::from_secs(10);
 /// A tunnel whose PING is not answered for this long is dead.

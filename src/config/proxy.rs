@@ -85,6 +85,8 @@ pub struct ProxyLimits {
     pub streams_per_subaccount_max: usize,
     /// Streams one tunnel in mode `multiplexed` may have open.
     pub streams_per_tunnel_max: u32,
+    /// TLS handshakes a second that one source address may begin on one worker.
+    pub handshakes_per_second_max: u32,
 }
 
 impl ProxyConfig {
@@ -225,6 +227,12 @@ fn limits(document: &mut Document<'_>, raw: &raw::ProxyLimits) -> Option<ProxyLi
         raw.streams_per_tunnel_max.unwrap_or_else(|| i64::from(limits::STREAMS_PER_TUNNEL)),
         1..=limits::STREAMS_PER_TUNNEL_MAX,
     );
+    let handshakes_per_second_max = document.number(
+        "limits.handshakes_per_second_max",
+        raw.handshakes_per_second_max
+            .unwrap_or_else(|| i64::from(limits::HANDSHAKES_PER_SECOND_MAX)),
+        1..=u32::MAX,
+    );
     Some(ProxyLimits {
         dial_timeout: dial_timeout?,
         half_closed_timeout: half_closed_timeout?,
@@ -232,5 +240,6 @@ fn limits(document: &mut Document<'_>, raw: &raw::ProxyLimits) -> Option<ProxyLi
         drain_deadline: drain_deadline?,
         streams_per_subaccount_max: streams_per_subaccount_max?,
         streams_per_tunnel_max: streams_per_tunnel_max?,
+        handshakes_per_second_max: handshakes_per_second_max?,
     })
 }

@@ -3,6 +3,7 @@
 
 mod authorise;
 mod budgets;
+mod doorkeeper;
 mod reload;
 mod request;
 mod role;

@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{authorise::still_allowed, budgets::Budgets, session};
+use super::{authorise::still_allowed, budgets::Budgets, doorkeeper::Doorkeeper, session};
 use crate::{
     mapping::MappingTable,
-    telemetry::Repeats,
+    telemetry::{Count, Repeats, Verdict},
     tls::{CertificateFault, ServerTls, TlsError},
     tunnel::{Ending, Phase, Timeouts},
     worker::{Role, Worker},
@@ -48,6 +48,7 @@ pub(super) struct ProxyRole {
     pub(super) table: RefCell<Arc<MappingTable>>,
     pub(super) repeats: RefCell<Repeats>,
     pub(super) budgets: RefCell<Budgets>,
+    pub(super) doorkeeper: RefCell<Doorkeeper>,
 }
 
 impl Role for ProxyRole {
@@ -60,6 +61,10 @@ impl Role for ProxyRole {
         peer: SocketAddr,
         _listener: usize,
     ) {
+        if !self.doorkeeper.borrow_mut().admits(peer.ip(), Instant::now()) {
+            // Closing before the handshake is the cheapest answer there is.
+            return self.turn_away(worker, peer);
+        }
         let serving = session::serve(worker.clone(), self.clone(), fd, peer);
         tokio::task::spawn_local(serving);
     }
@@ -83,6 +88,20 @@ impl Role for ProxyRole {
     }
 
     fn tick(self: &Rc<Self>, _worker: &Rc<Worker>, _now: Instant) {}
+}
+
+impl ProxyRole {
+    fn turn_away(&self, worker: &Worker, peer: SocketAddr) {
+        const REASON: &str = "handshake_rate";
+        worker.shard.count(Count::Refused(REASON));
+        match self.repeats.borrow_mut().judge(REASON, Instant::now()) {
+            Verdict::Suppress => worker.shard.count(Count::LogLinesSuppressed),
+            Verdict::Write { suppressed } => tracing::warn!(
+                target: "causeway::refused", %peer, suppressed, reason = REASON,
+                "too many handshakes from this address; see limits.handshakes_per_second_max"
+            ),
+        }
+    }
 }
 
 /// Ends sessions whose client certificate has been revoked. A certificate of a CA that was merely

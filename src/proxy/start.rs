@@ -5,11 +5,12 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
     budgets::Budgets,
+    doorkeeper::Doorkeeper,
     reload::{Reloader, Status, warn_of_expiry},
     role::{ProxyMessage, ProxyRole, Settings},
 };
@@ -65,6 +66,7 @@ pub fn start(config: &ProxyConfig, plan: &Plan) -> Result<RunningProxy, StartErr
     let settings = settings(config);
     let tls = material.tls;
     let workers = plan.cores.len();
+    let handshakes_per_second_max = config.limits.handshakes_per_second_max;
     let crew = worker::start(plan, vec![Listening::everywhere(listeners)], move |_| {
         std::rc::Rc::new(ProxyRole {
             settings: settings.clone(),
@@ -73,6 +75,7 @@ pub fn start(config: &ProxyConfig, plan: &Plan) -> Result<RunningProxy, StartErr
             table: table.clone().into(),
             repeats: Repeats::new(REFUSAL_LINES_MAX, REFUSAL_LINES_INTERVAL).into(),
             budgets: Budgets::new(workers).into(),
+            doorkeeper: Doorkeeper::new(handshakes_per_second_max, Instant::now()).into(),
         })
     })?;
     let crew = Arc::new(crew);

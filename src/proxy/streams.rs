@@ -145,10 +145,15 @@ impl Host {
     async fn stream(
         &self,
         visit: &Visit,
-        arrival: Arrival,
+        mut arrival: Arrival,
         request: &crate::protocol::ConnectRequest,
         identity: &Identity,
     ) {
+        if arrival.is_gone() {
+            // Reset in the same breath, by its peer or by us for what the peer did: no dial.
+            visit.shard.count(Count::Refused(Ending::ClientAborted.reason()));
+            return self.given_up(visit);
+        }
         let pending = Pending(Rc::new(RefCell::new(Some(arrival))));
         visit.live.set_tunnel(pending.clone());
         let dialled = Box::pin(visit.dial(request, identity)).await;

@@ -1,22 +1,32 @@
 //! What a subaccount with a valid certificate may not get out of the proxy: addresses it has no
 //! mapping for, more places than are its own, dials for nobody. Attacks on HTTP/2 itself are in
-//! `floods.rs`.
+//! `floods.rs`, peers that do not read in `stalls.rs`.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use causeway::{
     engine::Kind,
     limits,
     telemetry::{Count, CountersSnapshot, Gauge},
 };
+use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
+use socket2::{Domain, Socket, Type};
 
 use crate::{
     dials::BlackHole,
     support::{
-        DEADLINE, HOST, Reply, Service, Suite, World, beside_a_neighbour, client_config, dial,
+        DEADLINE, HOST, Reply, Service, Suite, TlsStream, World, beside_a_neighbour, bounded,
+        client_config, connect_head, dial, dial_plain, expect_established,
         http2::{
             END_HEADERS, HEADERS, PING, RST_STREAM, RawTunnel, connect, connect_block, frame,
             literal, number, rst, settings, status,
         },
-        wait_until,
+        open_service, ping, wait_until,
     },
 };
 
@@ -24,6 +34,7 @@ pub fn add(suite: &mut Suite) {
     suite.both("an_address_in_a_connect_is_a_name_without_a_mapping", addresses);
     suite.both("resets_while_the_service_is_dialled_end_the_tunnel", resets_while_dialled);
     suite.both("streams_beyond_a_limit_are_refused_to_their_subaccount_alone", hoarding);
+    suite.both("an_address_that_begins_too_many_handshakes_waits_and_others_do_not", handshakes);
     suite.both("a_settings_frame_of_too_many_entries_ends_the_tunnel", many_settings);
     suite.both("a_connect_of_too_many_fields_is_400_and_its_tunnel_goes_on", many_fields);
 }
@@ -149,6 +160,55 @@ fn hoarding(kind: Kind) {
     wait_until("its place is free", DEADLINE, || gauge(&world, Gauge::Streams) == 12);
     second.open_stream(9, "echo");
     second.ping(9, b"mine now");
+}
+
+/// Whether the proxy closes a connection to it that says nothing; else it would wait for a hello.
+fn is_turned_away(address: SocketAddr) -> bool {
+    let mut socket = dial_plain(address);
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    match socket.read(&mut [0]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+/// A stream to `echo` from another address than everybody else's.
+fn open_from(source: [u8; 4], world: &World, config: &Arc<ClientConfig>) -> TlsStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&world.proxy_address().into()).unwrap();
+    let name = ServerName::try_from(HOST).unwrap();
+    let connection = ClientConnection::new(config.clone(), name).unwrap();
+    let mut tls = StreamOwned::new(connection, bounded(TcpStream::from(socket)));
+    tls.write_all(&connect_head("echo")).unwrap();
+    expect_established(&mut tls);
+    tls
+}
+
+fn handshakes(kind: Kind) {
+    let mut world = World::new(kind);
+    world.map("a", "echo", &Service::echo().address.to_string(), None);
+    world.start_proxy("[limits]\nhandshakes_per_second_max = 2\n");
+    let config = client_config(&world, Some(&world.client("a", None)));
+    let mut before = open_service(&world, &config, "echo");
+    // Two workers let eight through at once, and two more a second.
+    const CONNECTIONS: u64 = 100;
+    let start = Instant::now();
+    let held: Vec<TcpStream> =
+        (0..CONNECTIONS).map(|_| dial_plain(world.proxy_address())).collect();
+    let refused = || world.counted(Count::Refused("handshake_rate"));
+    let accepted = || world.counted(Count::Accepted);
+    wait_until("all are judged", DEADLINE, || {
+        accepted() == CONNECTIONS + 1 && refused() + world.sessions() as u64 > CONNECTIONS
+    });
+    let let_in = 2 * (8 + 2 * (1 + start.elapsed().as_secs()));
+    assert!(refused() + let_in > CONNECTIONS, "{} refused of {CONNECTIONS}", refused());
+    assert!(is_turned_away(world.proxy_address()), "before it has said anything");
+    // Another address has its own, and what was open stays.
+    ping(&mut open_from([127, 0, 0, 2], &world, &config), "elsewhere");
+    ping(&mut before, "still there");
+    drop(held);
+    wait_until("the address is let in again", DEADLINE, || !is_turned_away(world.proxy_address()));
 }
 
 fn many_settings(kind: Kind) {

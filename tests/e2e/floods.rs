@@ -10,7 +10,7 @@ use causeway::{
 };
 
 use crate::support::{
-    DEADLINE, Service, Suite, World, beside_a_neighbour, buffer_bytes,
+    DEADLINE, Neighbour, Service, Suite, World, buffer_bytes,
     http2::{
         CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RawTunnel, connect,
         connect_block, frame, literal, rst, settings, window_update,
@@ -66,27 +66,41 @@ impl Attack {
         world.start_proxy("");
         let files = world.client("a", None);
         let counters = world.proxy().crew().counters();
-        let rounds = beside_a_neighbour((self.what, kind), &world, || {
-            let (start, mut rounds) = (Instant::now(), 0);
-            while rounds == 0 || start.elapsed() < SIEGE {
+        let mut neighbour = Neighbour::alone(&world);
+        // What coming back costs by itself: handshakes, which the attacker pays for as well.
+        neighbour.beside("reconnects", || {
+            siege(|_| assert!(RawTunnel::open(&world, &files).next().is_some(), "a handshake"))
+        });
+        let rounds = neighbour.beside("the attack", || {
+            siege(|round| {
                 let mut tunnel = RawTunnel::open(&world, &files);
                 (self.mount)(&mut tunnel);
-                assert_eq!(tunnel.last_word(), Some(self.goaway), "GOAWAY of round {rounds}");
+                assert_eq!(tunnel.last_word(), Some(self.goaway), "GOAWAY of round {round}");
                 assert!(buffer_bytes(counters) < BUFFER_BYTES_MAX, "buffers");
-                rounds += 1;
-            }
-            rounds
+            })
         });
+        neighbour.report(self.what, kind);
         let counted =
             || self.counted.iter().map(|reason| world.counted(Count::Refused(reason))).sum::<u64>();
         wait_until("every tunnel is counted by its reason", DEADLINE, || counted() >= rounds);
         assert_eq!(counted(), rounds);
         assert_eq!(world.counted(Count::Refused("other")), 0);
+        drop(neighbour);
         // Nothing of the attacker is left, neither tunnels nor dials.
         world.wait_empty();
         let dials = || CountersSnapshot::of(counters).gauge(Gauge::Dials);
         wait_until("every dial is given up", DEADLINE, || dials() == 0);
     }
+}
+
+/// Comes back for a while as often as it can; says how often that was.
+fn siege(mut come: impl FnMut(u64)) -> u64 {
+    let (start, mut rounds) = (Instant::now(), 0);
+    while rounds == 0 || start.elapsed() < SIEGE {
+        come(rounds);
+        rounds += 1;
+    }
+    rounds
 }
 
 /// Sends pieces until the proxy has had enough.
@@ -143,7 +157,8 @@ fn provoked_reset(kind: Kind) {
         what: "provoked resets",
         mount,
         goaway: ENHANCE_YOUR_CALM,
-        counted: &["provoked_reset_flood", "http2_excess"],
+        // A stream that we reset is over before it was answered, too.
+        counted: &["provoked_reset_flood", "premature_reset_flood", "http2_excess"],
     }
     .run(kind);
 }

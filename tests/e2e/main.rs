@@ -37,6 +37,7 @@ mod restart;
 mod service_log;
 mod sharing;
 mod speed;
+mod stalls;
 mod storm;
 mod support;
 mod tunnels;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
     restart::add(&mut suite);
     sharing::add(&mut suite);
     speed::add(&mut suite);
+    stalls::add(&mut suite);
     storm::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
 }

@@ -64,16 +64,25 @@ impl Bucket {
 
     /// Takes a token; false when there is none.
     pub fn take(&mut self, now: Instant) -> bool {
-        let rate = self.rate;
-        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
-        self.filled_at = now;
-        let filled = self.tokens + passed * f64::from(rate.per_second);
-        self.tokens = filled.min(f64::from(rate.burst));
+        self.refill(now);
         if self.tokens < 1.0 {
             return false;
         }
         self.tokens -= 1.0;
         true
+    }
+
+    /// Whether nothing is missing, as in a new one.
+    pub fn is_full(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.tokens >= f64::from(self.rate.burst)
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
+        self.filled_at = now;
+        let filled = self.tokens + passed * f64::from(self.rate.per_second);
+        self.tokens = filled.min(f64::from(self.rate.burst));
     }
 }
 
@@ -91,6 +100,8 @@ pub struct Guard {
     head_len: usize,
     /// Bytes until the next frame head.
     skip: usize,
+    /// Frames since the last turn ended.
+    frames: u32,
     continuations: u32,
     resets: Bucket,
     pings: Bucket,
@@ -114,6 +125,7 @@ impl Guard {
             head: [0; HEAD_BYTES],
             head_len: 0,
             skip: 0,
+            frames: 0,
             continuations: 0,
             resets: Bucket::new(limits::RESET_RATE, now),
             pings: Bucket::new(limits::PING_RATE, now),
@@ -124,12 +136,20 @@ impl Guard {
         }
     }
 
-    /// Looks at bytes that arrived, in order and in pieces of any size.
+    /// Looks at bytes that arrived, in order and in pieces of any size. Says after how many of them
+    /// a turn's worth of frames is over ([`limits::FRAMES_PER_TURN`]), and after how many more the
+    /// next; usually that is nowhere.
     ///
     /// # Errors
     /// The budget that is used up. The session should end with ENHANCE_YOUR_CALM.
-    pub fn inspect(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Flood> {
+    pub fn inspect(&mut self, mut bytes: &[u8], now: Instant) -> Result<Vec<usize>, Flood> {
+        let (mut turns, mut left) = (Vec::new(), bytes.len());
         while !bytes.is_empty() {
+            if self.frames == limits::FRAMES_PER_TURN {
+                self.frames = 0;
+                turns.push(left - bytes.len());
+                left = bytes.len();
+            }
             if self.skip > 0 {
                 let skipped = self.skip.min(bytes.len());
                 self.skip -= skipped;
@@ -142,10 +162,11 @@ impl Guard {
             bytes = &bytes[taken..];
             if self.head_len == HEAD_BYTES {
                 self.head_len = 0;
+                self.frames += 1;
                 self.frame(now)?;
             }
         }
-        Ok(())
+        Ok(turns)
     }
 
     /// RFC 9113 §4.1: length 24 bits, type 8, flags 8.
@@ -235,9 +256,31 @@ mod tests {
         let now = Instant::now();
         let mut guard = Guard::for_server_bytes(now);
         let full = limits::SETTINGS_ENTRIES_MAX * SETTING_BYTES;
-        assert_eq!(guard.inspect(&frame(0x4, 0, full), now), Ok(()));
+        assert_eq!(guard.inspect(&frame(0x4, 0, full), now), Ok(Vec::new()));
         let beyond = frame(0x4, 0, full + SETTING_BYTES);
         assert_eq!(guard.inspect(&beyond, now), Err(Flood::Settings));
+    }
+
+    #[test]
+    fn turns_end_after_as_many_frames_however_they_arrive() {
+        let now = Instant::now();
+        let one = frame(0x0, 0, 1);
+        let turn = limits::FRAMES_PER_TURN as usize * one.len();
+        let bytes = one.repeat(limits::FRAMES_PER_TURN as usize * 5 / 2);
+        for piece in [1, 9, 10, 11, turn - 1, turn, turn + 1, bytes.len()] {
+            let mut guard = Guard::for_server_bytes(now);
+            let mut ends = Vec::new();
+            for (number, bytes) in bytes.chunks(piece).enumerate() {
+                let mut at = number * piece;
+                for length in guard.inspect(bytes, now).unwrap() {
+                    at += length;
+                    ends.push(at);
+                }
+            }
+            // The end shows with the byte behind the head of a turn's last frame.
+            let ends: Vec<usize> = ends.iter().map(|end| end.next_multiple_of(turn)).collect();
+            assert_eq!(ends, [turn, 2 * turn], "in pieces of {piece}");
+        }
     }
 
     #[test]

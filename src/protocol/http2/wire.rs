@@ -22,6 +22,9 @@ pub struct Io<B>(Rc<RefCell<Shared<B>>>);
 
 struct Shared<B> {
     inbound: VecDeque<B>,
+    /// Bytes in `inbound`, and how many of them, at its end, are not to be read yet.
+    inbound_bytes: usize,
+    held_bytes: usize,
     /// The peer finished (`Ok`) or the connection broke; told after everything that arrived.
     inbound_end: Option<Result<(), io::ErrorKind>>,
     reader: Option<Waker>,
@@ -39,6 +42,8 @@ struct Shared<B> {
 pub(super) fn pair<B>() -> (Wire<B>, Io<B>) {
     let shared = Rc::new(RefCell::new(Shared {
         inbound: VecDeque::new(),
+        inbound_bytes: 0,
+        held_bytes: 0,
         inbound_end: None,
         reader: None,
         outbound: BytesMut::new(),
@@ -58,9 +63,25 @@ impl<B: Buf> Wire<B> {
 
     /// Plaintext that arrived.
     pub fn deliver(&self, bytes: B) {
+        self.deliver_held(bytes);
+        self.release(usize::MAX);
+    }
+
+    /// Plaintext that arrived and that is to be read piece by piece, as it is released.
+    pub fn deliver_held(&self, bytes: B) {
         let mut shared = self.0.borrow_mut();
         if bytes.has_remaining() {
+            shared.inbound_bytes += bytes.remaining();
+            shared.held_bytes += bytes.remaining();
             shared.inbound.push_back(bytes);
+        }
+    }
+
+    /// So many more bytes may be read.
+    pub fn release(&self, bytes: usize) {
+        let mut shared = self.0.borrow_mut();
+        shared.held_bytes = shared.held_bytes.saturating_sub(bytes);
+        if shared.readable_bytes() > 0 {
             shared.wake_reader();
         }
     }
@@ -107,6 +128,10 @@ impl<B: Buf> Wire<B> {
 }
 
 impl<B> Shared<B> {
+    fn readable_bytes(&self) -> usize {
+        self.inbound_bytes - self.held_bytes
+    }
+
     fn wake_reader(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.wake();
@@ -127,23 +152,26 @@ impl<B: Buf> AsyncRead for Io<B> {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut shared = self.0.borrow_mut();
-        if shared.inbound.is_empty() {
+        let mut room = shared.readable_bytes().min(into.remaining());
+        if shared.readable_bytes() == 0 {
             return match shared.inbound_end {
-                Some(Ok(())) => Poll::Ready(Ok(())),
-                Some(Err(kind)) => Poll::Ready(Err(kind.into())),
-                None => {
+                Some(Ok(())) if shared.held_bytes == 0 => Poll::Ready(Ok(())),
+                Some(Err(kind)) if shared.held_bytes == 0 => Poll::Ready(Err(kind.into())),
+                _ => {
                     shared.reader = Some(cx.waker().clone());
                     Poll::Pending
                 }
             };
         }
-        while into.remaining() > 0
+        shared.inbound_bytes -= room;
+        while room > 0
             && let Some(front) = shared.inbound.front_mut()
         {
             let chunk = front.chunk();
-            let taken = chunk.len().min(into.remaining());
+            let taken = chunk.len().min(room);
             into.put_slice(&chunk[..taken]);
             front.advance(taken);
+            room -= taken;
             if !front.has_remaining() {
                 shared.inbound.pop_front();
             }
@@ -208,6 +236,7 @@ impl<B> Drop for Io<B> {
         let mut shared = self.0.borrow_mut();
         shared.outbound_ended = true;
         shared.inbound.clear();
+        (shared.inbound_bytes, shared.held_bytes) = (0, 0);
         shared.wake_sender();
     }
 }
@@ -236,6 +265,23 @@ mod tests {
         assert!(matches!(read(&mut io, 4), Poll::Ready(Ok(bytes)) if bytes == b"abcd"));
         assert!(matches!(read(&mut io, 4), Poll::Ready(Ok(bytes)) if bytes == b"ef"));
         assert!(matches!(read(&mut io, 4), Poll::Ready(Err(_))));
+    }
+
+    #[test]
+    fn what_is_held_is_read_when_it_is_released_and_before_the_end() {
+        let (wire, mut io) = Wire::new();
+        wire.deliver(Bytes::from_static(b"abc"));
+        wire.deliver_held(Bytes::from_static(b"defg"));
+        wire.end(Ok(()));
+        assert!(matches!(read(&mut io, 9), Poll::Ready(Ok(bytes)) if bytes == b"abc"));
+        assert!(read(&mut io, 9).is_pending());
+        wire.release(3);
+        assert!(matches!(read(&mut io, 2), Poll::Ready(Ok(bytes)) if bytes == b"de"));
+        assert!(matches!(read(&mut io, 2), Poll::Ready(Ok(bytes)) if bytes == b"f"));
+        assert!(read(&mut io, 9).is_pending());
+        wire.release(usize::MAX);
+        assert!(matches!(read(&mut io, 9), Poll::Ready(Ok(bytes)) if bytes == b"g"));
+        assert!(matches!(read(&mut io, 9), Poll::Ready(Ok(bytes)) if bytes.is_empty()));
     }
 
     #[test]

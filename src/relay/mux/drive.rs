@@ -46,13 +46,21 @@ async fn pump_in(shard: &Shard, tunnel: &Tunnel, inbound: &mut Inbound, guard: &
                 }
                 let now = chunk.received_at;
                 pipe.moved(chunk.plain.len(), now);
-                if let Err(flood) = guard.inspect(chunk.plain.filled(), now) {
-                    tunnel.flooded(flood);
-                    // A session that still waits for the preface needs it to say why it ends.
-                    return tunnel.wire.deliver(chunk.plain);
-                }
+                let turns = match guard.inspect(chunk.plain.filled(), now) {
+                    Ok(turns) => turns,
+                    Err(flood) => {
+                        tunnel.flooded(flood);
+                        // A session that still waits for the preface needs it to say why it ends.
+                        return tunnel.wire.deliver(chunk.plain);
+                    }
+                };
                 tunnel.received(chunk.plain.len(), now);
-                tunnel.wire.deliver(chunk.plain);
+                tunnel.wire.deliver_held(chunk.plain);
+                for bytes in turns {
+                    tunnel.wire.release(bytes);
+                    let_others_in().await;
+                }
+                tunnel.wire.release(usize::MAX);
                 if chunk.closed {
                     return tunnel.wire.end(Ok(()));
                 }
@@ -63,6 +71,14 @@ async fn pump_in(shard: &Shard, tunnel: &Tunnel, inbound: &mut Inbound, guard: &
             Err(_) => return tunnel.wire.end(Err(io::ErrorKind::ConnectionReset)),
         }
     }
+}
+
+/// Lets every other task of the worker run, and the event loop look at its sockets: what one peer
+/// packs into a chunk must not delay another's message until it is worked off. A task of its own
+/// yields, because this one is woken for other reasons too, and would then go on at once.
+pub(super) async fn let_others_in() {
+    // A worker that ends cancels it, and then there are no others.
+    let _ = tokio::task::spawn_local(tokio::task::yield_now()).await;
 }
 
 /// Session → link: whatever has gathered while the last send was under way leaves in the next.

@@ -7,9 +7,14 @@ use std::{
     time::Instant,
 };
 
-use super::{MuxSink, MuxSource, Payload, Tunnel, drive::drive, tunnel::Seat};
+use super::{
+    MuxSink, MuxSource, Payload, Tunnel,
+    drive::{drive, let_others_in},
+    tunnel::Seat,
+};
 use crate::{
     engine::Buffer,
+    limits,
     protocol::{
         Refusal, Request,
         http2::{self, Asked, Guard, Io, Provoked, Reason, RecvStream, Windows, Wire, server},
@@ -94,6 +99,7 @@ pub async fn serve(
 
 async fn accept(tunnel: &Rc<Tunnel>, mut connection: Connection, mut arrived: impl FnMut(Arrival)) {
     let mut pinger = connection.ping_pong();
+    let mut arrivals = 0;
     while let Some((asked, answer)) = poll_fn(|cx| {
         let orders = tunnel.orders(cx);
         if orders.drain {
@@ -125,5 +131,10 @@ async fn accept(tunnel: &Rc<Tunnel>, mut connection: Connection, mut arrived: im
     .await
     {
         arrived(Arrival::new(tunnel, asked, answer));
+        arrivals += 1;
+        if arrivals == limits::ARRIVALS_PER_TURN {
+            arrivals = 0;
+            let_others_in().await;
+        }
     }
 }

@@ -40,7 +40,7 @@ pub use flow::Flow;
 pub use kernel::{Held, held_sockets};
 pub use mapping::{ServiceMapping, put};
 pub use measured::{Measured, unused_address};
-pub use neighbour::beside_a_neighbour;
+pub use neighbour::{Neighbour, beside_a_neighbour};
 pub use pattern::Pattern;
 pub use plain::{
     End, bounded, connect, read_to_end, read_up_to, reset, wait_acknowledged, write_until_aborted,
