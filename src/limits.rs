@@ -52,11 +52,12 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Accepted connections of one worker that have not finished their TLS handshake.
 pub const HANDSHAKES_PER_WORKER_MAX: usize = 1024;
-/// TLS handshakes a second that one source address may begin on one worker, unless configured. One
-/// with a client certificate costs about half a millisecond: a quarter of a core.
+/// TLS handshakes a second that one source address may begin on one worker without showing a client
+/// certificate we accept, unless configured. One costs up to half a millisecond: a quarter of a
+/// core.
 pub const HANDSHAKES_PER_SECOND_MAX: u32 = 500;
-/// An address may begin as many handshakes at once as in this many seconds: all the tunnels behind
-/// one NAT return together when a proxy restarts.
+/// An address may begin as many such handshakes at once as in this many seconds: all the tunnels
+/// behind one NAT return together when a proxy restarts, and are not known before they finish.
 pub const HANDSHAKE_BURST_SECONDS: u32 = 4;
 /// Source addresses one worker knows apart, 64 bytes each; those beyond share one budget.
 pub const SOURCES_PER_WORKER_MAX: usize = 16_384;

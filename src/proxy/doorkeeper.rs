@@ -1,5 +1,7 @@
-//! How often one source address may begin a TLS handshake: the one thing that costs a proxy much
-//! before it knows who asks.
+//! How often one source address may begin a TLS handshake that comes to nothing: the one thing that
+//! costs a proxy much before it knows who asks. Whoever shows a certificate that we accept does not
+//! count: many connectors stand behind one NAT or load balancer, and in mode `direct` every stream
+//! is a handshake.
 
 use std::{
     collections::HashMap,
@@ -51,6 +53,14 @@ impl Doorkeeper {
         self.sources.entry(source).or_insert_with(|| Bucket::new(self.rate, now)).take(now)
     }
 
+    /// A connection from `source` that was admitted has shown who it is.
+    pub(super) fn knows(&mut self, source: IpAddr) {
+        match self.sources.get_mut(&holder_of(source)) {
+            Some(bucket) => bucket.put_back(),
+            None => self.overflow.put_back(),
+        }
+    }
+
     /// Forgets the addresses whose budget is full again: they are like unknown ones.
     fn sweep(&mut self, now: Instant) {
         if now.saturating_duration_since(self.swept_at) >= SWEEP_INTERVAL {
@@ -96,6 +106,17 @@ mod tests {
         assert_eq!(admitted(&mut keeper, "192.0.2.1", later), PER_SECOND);
         let much_later = now + Duration::from_secs(3600);
         assert_eq!(admitted(&mut keeper, "192.0.2.1", much_later), BURST);
+    }
+
+    #[test]
+    fn those_who_show_who_they_are_do_not_count() {
+        let now = Instant::now();
+        let mut keeper = Doorkeeper::new(PER_SECOND, now);
+        for _ in 0..10 * BURST {
+            assert!(keeper.admits(address("192.0.2.1"), now));
+            keeper.knows(address("192.0.2.1"));
+        }
+        assert_eq!(admitted(&mut keeper, "192.0.2.1", now), BURST, "and not more than before");
     }
 
     #[test]

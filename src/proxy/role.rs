@@ -98,7 +98,7 @@ impl ProxyRole {
             Verdict::Suppress => worker.shard.count(Count::LogLinesSuppressed),
             Verdict::Write { suppressed } => tracing::warn!(
                 target: "causeway::refused", %peer, suppressed, reason = REASON,
-                "too many handshakes from this address; see limits.handshakes_per_second_max"
+                "too many strangers from this address; see limits.handshakes_per_second_max"
             ),
         }
     }

@@ -40,6 +40,9 @@ pub(super) async fn serve(worker: Rc<Worker>, role: Rc<ProxyRole>, fd: OwnedFd, 
     };
     // The stages are boxed so that a relaying session does not carry the room of the earlier ones.
     if let Some(mut tunnel) = Box::pin(shake_hands(&shard, &role, &live, fd)).await {
+        if live.is_authenticated() {
+            role.doorkeeper.borrow_mut().knows(peer.ip());
+        }
         live.enter(Phase::Waiting, Instant::now());
         let visit = Visit { worker, role, shard: shard.clone(), live, peer };
         match tunnel.link.with_session(|session| session.alpn()) {

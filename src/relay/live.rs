@@ -156,6 +156,11 @@ impl Live {
         self.authenticated.set(true);
     }
 
+    /// Whether the peer showed a certificate we accept.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated.get()
+    }
+
     /// Enters a phase; its deadline starts.
     pub fn enter(&self, phase: Phase, now: Instant) {
         self.session.borrow_mut().enter(phase, self.authenticated.get(), now);

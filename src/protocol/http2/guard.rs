@@ -72,6 +72,11 @@ impl Bucket {
         true
     }
 
+    /// Puts back what was taken for somebody who turned out not to need it.
+    pub fn put_back(&mut self) {
+        self.tokens = (self.tokens + 1.0).min(f64::from(self.rate.burst));
+    }
+
     /// Whether nothing is missing, as in a new one.
     pub fn is_full(&mut self, now: Instant) -> bool {
         self.refill(now);
