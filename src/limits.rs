@@ -70,6 +70,8 @@ pub const SESSIONS_PER_WORKER_MAX: usize = 65_536;
 pub const STREAMS_PER_TENANT_MAX: usize = 20_000;
 /// Service dials in flight per worker: a dead service must not collect unbounded sockets.
 pub const DIALS_PER_WORKER_MAX: usize = 1024;
+/// Of those, dials of one subaccount: one whose services do not answer leaves a quarter to others.
+pub const DIALS_PER_TENANT_MAX: usize = DIALS_PER_WORKER_MAX / 4 * 3;
 /// Dial of a service, all addresses together.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// A single address gets at least this much of the dial time before the next is tried.
