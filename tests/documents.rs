@@ -245,6 +245,7 @@ fn the_table_of_limits_is_the_code() {
         ("STREAMS_PER_TENANT_MAX", limits::STREAMS_PER_TENANT_MAX.to_string()),
         ("HANDSHAKES_PER_WORKER_MAX", limits::HANDSHAKES_PER_WORKER_MAX.to_string()),
         ("HANDSHAKES_PER_SECOND_MAX", limits::HANDSHAKES_PER_SECOND_MAX.to_string()),
+        ("DIALS_PER_TENANT_MAX", limits::DIALS_PER_TENANT_MAX.to_string()),
         ("DIALS_PER_WORKER_MAX", limits::DIALS_PER_WORKER_MAX.to_string()),
         ("SESSIONS_PER_WORKER_MAX", limits::SESSIONS_PER_WORKER_MAX.to_string()),
         ("TUNNEL_DIAL_TIMEOUT", span(limits::TUNNEL_DIAL_TIMEOUT)),

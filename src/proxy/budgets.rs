@@ -1,6 +1,8 @@
-//! What the tunnels of one worker may have on loan together, and those of each subaccount.
+//! What the tunnels of one worker may have on loan together, and those of each subaccount; and how
+//! many dials of services are under way for each.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     rc::{Rc, Weak},
 };
@@ -15,6 +17,7 @@ pub(super) struct Budgets {
     worker: Rc<Budget>,
     workers: usize,
     tenants: HashMap<String, Weak<Budget>>,
+    dials: HashMap<String, Weak<Cell<usize>>>,
 }
 
 /// The window of one tunnel, lent by its worker and its subaccount; given back on drop.
@@ -30,6 +33,15 @@ impl Window {
     }
 }
 
+/// A place among the dials of one subaccount; given back on drop.
+pub(super) struct DialPlace(Rc<Cell<usize>>);
+
+impl Drop for DialPlace {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 impl Budgets {
     /// The budgets of one of `workers` workers.
     pub(super) fn new(workers: usize) -> Self {
@@ -37,6 +49,7 @@ impl Budgets {
             worker: Budget::new(limits::WORKER_LOAN_BYTES_MAX, limits::TUNNELS_PER_WORKER_MAX),
             workers: workers.max(1),
             tenants: HashMap::new(),
+            dials: HashMap::new(),
         }
     }
 
@@ -55,5 +68,21 @@ impl Budgets {
         });
         let worker = self.worker.lend_window()?;
         Some(Window { tenant: budget.lend_window()?, _worker: worker })
+    }
+
+    /// A place for one more dial for `subaccount`; `None` when it has as many under way as it may.
+    pub(super) fn place_dial(&mut self, subaccount: &str) -> Option<DialPlace> {
+        let known = self.dials.get(subaccount).and_then(Weak::upgrade);
+        let dials = known.unwrap_or_else(|| {
+            // Subaccounts without a dial are forgotten, so that the table does not grow.
+            self.dials.retain(|_, dials| dials.strong_count() > 0);
+            let dials = Rc::new(Cell::new(0));
+            self.dials.insert(subaccount.to_owned(), Rc::downgrade(&dials));
+            dials
+        });
+        (dials.get() < limits::DIALS_PER_TENANT_MAX).then(|| {
+            dials.set(dials.get() + 1);
+            DialPlace(dials)
+        })
     }
 }

@@ -76,6 +76,8 @@ impl Visit {
         let table = self.role.table.borrow().clone();
         let settings = &self.role.settings;
         let grant = authorise(&table, identity, request, settings.streams_per_subaccount_max)?;
+        let place = self.role.budgets.borrow_mut().place_dial(&identity.subaccount);
+        let _place = place.ok_or(Refusal::TenantLimit("dials"))?;
         let mapping = grant.mapping.clone();
         self.live.set_grant(grant);
         self.live.enter(Phase::Dialling, Instant::now());

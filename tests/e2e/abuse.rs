@@ -33,6 +33,7 @@ use crate::{
 pub fn add(suite: &mut Suite) {
     suite.both("an_address_in_a_connect_is_a_name_without_a_mapping", addresses);
     suite.both("resets_while_the_service_is_dialled_end_the_tunnel", resets_while_dialled);
+    suite.both("a_subaccount_that_dials_without_end_leaves_dials_to_others", endless_dials);
     suite.both("streams_beyond_a_limit_are_refused_to_their_subaccount_alone", hoarding);
     suite.both("an_address_that_begins_too_many_handshakes_waits_and_others_do_not", handshakes);
     suite.both("a_settings_frame_of_too_many_entries_ends_the_tunnel", many_settings);
@@ -125,6 +126,34 @@ fn resets_while_dialled(kind: Kind) {
     world.wait_counted(Count::Refused("premature_reset_flood"), 1);
     world.wait_counted(Count::Refused("client_aborted"), u64::from(3 * AT_ONCE));
     assert_eq!(world.counted(Count::Refused("reset_flood")), 0);
+    world.wait_empty();
+}
+
+fn endless_dials(kind: Kind) {
+    let hole = BlackHole::open();
+    let mut world = World::new(kind);
+    world.map("a", "hole", &hole.address.to_string(), None);
+    world.map("b", "echo", &Service::echo().address.to_string(), None);
+    world.start_proxy("");
+    let files = world.client("a", None);
+    let (dials, refused) =
+        (|| gauge(&world, Gauge::Dials), || world.counted(Count::Refused("tenant_limit")));
+    let mut tunnels = Vec::new();
+    // More than two workers dial, on whichever of them the tunnels are.
+    for opened in (1..=4).map(|tunnels| tunnels * 1000) {
+        let mut tunnel = RawTunnel::open(&world, &files);
+        let streams = (0..1000).map(|number| number * 2 + 1);
+        tunnel.send(&streams.flat_map(|id| connect(id, "hole:80")).collect::<Vec<u8>>());
+        tunnels.push(tunnel);
+        wait_until("each is dialled or refused", DEADLINE, || dials() + refused() == opened);
+    }
+    assert!(dials() <= 2 * limits::DIALS_PER_TENANT_MAX as u64, "{} dials", dials());
+    let other = world.client("b", None);
+    for _ in 0..8 {
+        RawTunnel::open(&world, &other).open_stream(1, "echo");
+    }
+    assert_eq!(world.counted(Count::Refused("overloaded")), 0);
+    drop(tunnels);
     world.wait_empty();
 }
 
