@@ -14,6 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits;
 
+/// A write of so much is part of a large message.
+const BULK_BYTES: usize = 8 * 1024;
+
 /// The session's owner's end: what arrived goes in, what must be sent comes out.
 pub struct Wire<B>(Rc<RefCell<Shared<B>>>);
 
@@ -202,6 +205,11 @@ impl<B: Buf> AsyncWrite for Io<B> {
         if room == 0 {
             shared.writer = Some(cx.waker().clone());
             return Poll::Pending;
+        }
+        let wanted = pieces.iter().map(|piece| piece.len()).sum::<usize>().min(room);
+        if wanted >= BULK_BYTES && shared.outbound.capacity() - shared.outbound.len() < wanted {
+            // More of the kind is coming: growing step by step would copy it all again and again.
+            shared.outbound.reserve(room);
         }
         let mut written = 0;
         for piece in pieces {
