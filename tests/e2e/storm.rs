@@ -24,9 +24,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::support::{
-    DEADLINE, Measured, Pattern, Process, Suite, World, unused_address, wait_until,
-};
+use crate::support::{DEADLINE, Measured, Pattern, Process, Suite, World, wait_until};
 
 pub fn add(suite: &mut Suite) {
     suite.multiplexed("a_storm_of_streams_mixes_nothing_up_and_fakes_no_end", |kind| {
@@ -294,7 +292,7 @@ fn storm(kind: Kind, streams: usize, per_tunnel: fn(usize) -> usize) {
     let world = World::new(kind);
     world.map("a", "storm", &address.to_string(), None);
     let limit = format!("[limits]\nstreams_per_tunnel_max = {}\n", per_tunnel(streams));
-    let proxy = Measured::proxy_on(&world, unused_address(), &limit);
+    let proxy = Measured::proxy_with(&world, &limit);
     let connector = Measured::connector_with(&world, &proxy, "storm", "connections = 4\n");
     let mut rng = fastrand::Rng::with_seed(seed);
     let seeds: Vec<u64> = (0..streams).map(|_| rng.u64(..)).collect();

@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -10,18 +10,29 @@ use std::{
 
 use causeway::engine::Kind;
 
-use super::{ClientFiles, DEADLINE, HOST, World, mode, wait_until};
+use super::{ClientFiles, DEADLINE, HOST, HeldPort, World, mode, wait_until};
 
 /// A running `causeway proxy` or `causeway connector`; killed when dropped.
 pub struct Measured {
     child: Child,
     pub address: SocketAddr,
+    /// Nobody else gets the port before the process listens on it, not even as the near end of a
+    /// connection: one that finds itself at its far end would look like a process that listens.
+    _held: Option<HeldPort>,
 }
 
 impl Measured {
     /// A proxy in `world`, whose own proxy is not started.
     pub fn proxy(world: &World) -> Self {
-        Self::proxy_on(world, unused_address(), "")
+        Self::proxy_with(world, "")
+    }
+
+    /// The same; `more` is TOML appended to its configuration.
+    pub fn proxy_with(world: &World, more: &str) -> Self {
+        let held = HeldPort::new();
+        let mut proxy = Self::proxy_on(world, held.address, more);
+        proxy._held = Some(held);
+        proxy
     }
 
     /// The same on an address of the test's choice; `more` is TOML appended to its configuration.
@@ -38,7 +49,7 @@ impl Measured {
 
     /// The same; `more` is TOML appended to the channel's configuration.
     pub fn connector_with(world: &World, proxy: &Self, service: &str, more: &str) -> Self {
-        let address = unused_address();
+        let held = HeldPort::new();
         let ClientFiles { certificate, private_key } = world.client("a", None);
         let text = format!(
             "[subaccount]\nid = \"a\"\n[tls]\ncertificate = {certificate:?}\n\
@@ -46,11 +57,13 @@ impl Measured {
              endpoint = \"tcp://{HOST}:{}/{service}\"\nlocal_port = {}\n\
              mode = \"{}\"\n{more}{}",
             proxy.address.port(),
-            address.port(),
+            held.address.port(),
             mode(),
             workers(world.kind)
         );
-        Self::start(world, "connector", &text, address)
+        let mut connector = Self::start(world, "connector", &text, held.address);
+        connector._held = Some(held);
+        connector
     }
 
     fn start(world: &World, role: &str, text: &str, address: SocketAddr) -> Self {
@@ -70,7 +83,7 @@ impl Measured {
         wait_until("the process listens", DEADLINE, || {
             std::net::TcpStream::connect(address).map(super::reset).is_ok()
         });
-        Self { child, address }
+        Self { child, address, _held: None }
     }
 
     /// Resident memory in bytes.
@@ -132,9 +145,4 @@ fn workers(kind: Kind) -> String {
         "[workers]\ncount = {count}\npin = \"never\"\nengine = \"{kind}\"\n\
          [log]\nlevel = \"warn\"\n"
     )
-}
-
-/// A port that was free just now: a process says only in its log which port it got.
-pub fn unused_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

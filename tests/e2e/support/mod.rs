@@ -39,7 +39,7 @@ pub use cut_relay::{Cut, CutRelay};
 pub use flow::Flow;
 pub use kernel::{Held, held_sockets};
 pub use mapping::{ServiceMapping, put};
-pub use measured::{Measured, unused_address};
+pub use measured::Measured;
 pub use neighbour::{Neighbour, beside_a_neighbour};
 pub use pattern::Pattern;
 pub use plain::{
