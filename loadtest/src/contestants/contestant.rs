@@ -2,9 +2,11 @@
 
 use std::{
     env, fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
+
+use tokio::net::TcpSocket;
 
 use super::{causeway, haproxy, nginx, plain_rust, stunnel};
 use crate::{
@@ -49,6 +51,9 @@ pub(crate) struct Place {
     /// Where streams go.
     pub(crate) service: SocketAddr,
     pub(crate) pki: Pki,
+    /// Keeps the port from becoming the near end of a connection before the contestant listens on
+    /// it. Servers set SO_REUSEADDR, so they can while this socket has it and does not listen.
+    _held: Option<TcpSocket>,
 }
 
 /// A command that runs in the foreground.
@@ -71,9 +76,11 @@ impl Place {
             fs::remove_dir_all(&directory).during(directory.display())?;
         }
         fs::create_dir_all(&directory).during(directory.display())?;
-        // The port is free again when the listener is dropped, until the contestant takes it.
-        let listen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        Ok(Self { directory, listen, service, pki: pki.clone() })
+        let held = TcpSocket::new_v4()?;
+        held.set_reuseaddr(true)?;
+        held.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let listen = held.local_addr()?;
+        Ok(Self { directory, listen, service, pki: pki.clone(), _held: Some(held) })
     }
 
     /// Writes a file into the directory.
@@ -142,6 +149,7 @@ pub(super) mod tests {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4001)),
             service: SocketAddr::from((Ipv4Addr::LOCALHOST, 4002)),
             pki: Pki::make(directory).unwrap(),
+            _held: None,
         }
     }
 
