@@ -23,12 +23,16 @@ pub(super) struct Turn {
     pub(super) contestant: usize,
 }
 
-/// Scenario by scenario, round by round, everybody in each: A B C A B C.
+/// Scenario by scenario, round by round, everybody in each: A B C, then B C A. What one leaves
+/// behind in the kernel (connections in TIME_WAIT above all) then meets each of the others in turn.
 pub(super) fn turns(scenarios: usize, rounds: usize, contestants: usize) -> Vec<Turn> {
     let mut all = Vec::with_capacity(scenarios * rounds * contestants);
     for scenario in 0..scenarios {
         for round in 0..rounds {
-            all.extend((0..contestants).map(|contestant| Turn { scenario, round, contestant }));
+            all.extend((0..contestants).map(|position| {
+                let contestant = (position + round) % contestants;
+                Turn { scenario, round, contestant }
+            }));
         }
     }
     all
@@ -67,12 +71,12 @@ mod tests {
         let expected = [
             (0, 0, 0),
             (0, 0, 1),
-            (0, 1, 0),
             (0, 1, 1),
+            (0, 1, 0),
             (1, 0, 0),
             (1, 0, 1),
-            (1, 1, 0),
             (1, 1, 1),
+            (1, 1, 0),
         ];
         assert_eq!(order, expected);
     }
