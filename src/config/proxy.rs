@@ -85,7 +85,8 @@ pub struct ProxyLimits {
     pub streams_per_subaccount_max: usize,
     /// Streams one tunnel in mode `multiplexed` may have open.
     pub streams_per_tunnel_max: u32,
-    /// TLS handshakes a second that one source address may begin on one worker.
+    /// TLS handshakes a second that one source address may begin on one worker without showing a
+    /// client certificate we accept.
     pub handshakes_per_second_max: u32,
 }
 
