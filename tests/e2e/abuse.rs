@@ -23,8 +23,8 @@ use crate::{
         DEADLINE, HOST, Reply, Service, Suite, TlsStream, World, beside_a_neighbour, bounded,
         client_config, connect_head, dial, dial_plain, expect_established,
         http2::{
-            END_HEADERS, HEADERS, PING, RST_STREAM, RawTunnel, connect, connect_block, frame,
-            literal, number, rst, settings, status,
+            CANCEL, END_HEADERS, ENHANCE_YOUR_CALM, HEADERS, PING, REFUSED_STREAM, RST_STREAM,
+            RawTunnel, connect, connect_block, frame, literal, number, rst, settings, status,
         },
         open_service, ping, wait_until,
     },
@@ -39,10 +39,6 @@ pub fn add(suite: &mut Suite) {
     suite.both("a_settings_frame_of_too_many_entries_ends_the_tunnel", many_settings);
     suite.both("a_connect_of_too_many_fields_is_400_and_its_tunnel_goes_on", many_fields);
 }
-
-const REFUSED_STREAM: u32 = 0x7;
-const CANCEL: u32 = 0x8;
-const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 /// What reaches into a cluster where authorities are addresses: metadata services, the proxy's own
 /// host in several spellings, the API server.

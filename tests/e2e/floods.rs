@@ -12,8 +12,9 @@ use causeway::{
 use crate::support::{
     DEADLINE, Neighbour, Service, Suite, World, buffer_bytes,
     http2::{
-        CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RawTunnel, connect,
-        connect_block, frame, literal, rst, settings, window_update,
+        CONTINUATION, DATA, END_HEADERS, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, HEADERS, PING,
+        PRIORITY, PROTOCOL_ERROR, RawTunnel, connect, connect_block, frame, literal, rst, settings,
+        window_update,
     },
     wait_until,
 };
@@ -37,10 +38,6 @@ pub fn add(suite: &mut Suite) {
     suite.both("an_initial_window_beyond_its_bound_ends_the_tunnel", initial_window);
     suite.both("stream_ids_out_of_order_end_the_tunnel", stream_ids);
 }
-
-const PROTOCOL_ERROR: u32 = 0x1;
-const FLOW_CONTROL_ERROR: u32 = 0x3;
-const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 /// An attacker comes back as often as it can for this long.
 const SIEGE: Duration = Duration::from_millis(300);

@@ -14,8 +14,8 @@ use crate::{
     support::{
         DEADLINE, Pattern, Service, Suite, World, beside_a_neighbour, bounded, buffer_bytes,
         http2::{
-            ACK, DATA, END_STREAM, Frame, PING, RST_STREAM, RawTunnel, SETTINGS, connect, frame,
-            settings, window_update,
+            ACK, DATA, END_STREAM, ENHANCE_YOUR_CALM, Frame, PING, RST_STREAM, RawTunnel, SETTINGS,
+            connect, frame, settings, window_update,
         },
     },
 };
@@ -29,7 +29,6 @@ pub fn add(suite: &mut Suite) {
 }
 
 const DOWN: Pattern = Pattern(171);
-const ENHANCE_YOUR_CALM: u32 = 0xb;
 const INITIAL_WINDOW: u16 = 0x4;
 /// As large as a window gets (RFC 9113 §6.9.1), less what it starts with.
 const UNLIMITED: u32 = 0x7fff_ffff - 65_535;

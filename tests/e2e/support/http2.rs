@@ -25,6 +25,13 @@ pub const END_STREAM: u8 = 0x1;
 pub const ACK: u8 = 0x1;
 pub const END_HEADERS: u8 = 0x4;
 
+/// Error codes (RFC 9113 §7).
+pub const PROTOCOL_ERROR: u32 = 0x1;
+pub const FLOW_CONTROL_ERROR: u32 = 0x3;
+pub const REFUSED_STREAM: u32 = 0x7;
+pub const CANCEL: u32 = 0x8;
+pub const ENHANCE_YOUR_CALM: u32 = 0xb;
+
 /// A frame as it is on the wire (RFC 9113 §4.1), whatever it may mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
