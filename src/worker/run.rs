@@ -119,7 +119,8 @@ impl Census {
             Phase::Handshake => self.handshakes += 1,
             Phase::Dialling => self.dials += 1,
             Phase::Relaying => self.streams += 1,
-            Phase::Waiting | Phase::Head | Phase::Opening | Phase::Carrying | Phase::Lingering => {}
+            Phase::Held | Phase::Waiting | Phase::Head | Phase::Opening => {}
+            Phase::Carrying | Phase::Lingering => {}
         }
     }
 }
