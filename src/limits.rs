@@ -59,13 +59,14 @@ pub const HANDSHAKES_PER_SECOND_MAX: u32 = 500;
 /// An address may begin as many such handshakes at once as in this many seconds: all the tunnels
 /// behind one NAT return together when a proxy restarts, and are not known before they finish.
 pub const HANDSHAKE_BURST_SECONDS: u32 = 4;
-/// TLS handshakes a second that one source address may begin on one worker while it is an offender,
-/// unless configured: with what an attack may cost before it is ended, a hundredth of a core.
+/// TLS handshakes a second that one source address may begin on one worker while it is an
+/// offender, unless configured: with what an attack may cost before it is ended, a hundredth of a
+/// core.
 pub const OFFENDER_HANDSHAKES_PER_SECOND: u32 = 10;
 /// An address is an offender for so long after a tunnel from it ended by its peer's fault.
 pub const OFFENCE_MEMORY: Duration = Duration::from_secs(10);
-/// A connection of an offender whose turn comes later is closed; below [`HANDSHAKE_TIMEOUT`] and the
-/// patience of those who dial ([`TUNNEL_DIAL_TIMEOUT`]).
+/// A connection of an offender whose turn comes later is closed; below [`HANDSHAKE_TIMEOUT`] and
+/// the patience of those who dial ([`TUNNEL_DIAL_TIMEOUT`]).
 pub const HELD_TIME_MAX: Duration = Duration::from_secs(3);
 /// Connections of one worker that wait for their turn, of all offenders together: as many as may
 /// shake hands. One address has a place for each turn in [`HELD_TIME_MAX`].
@@ -287,9 +288,10 @@ pub const EMPTY_DATA_RATE: Rate = Rate { burst: 16, per_second: 2 };
 pub const WINDOW_UPDATES_AT_FIRST: u32 = 100;
 /// WINDOW_UPDATE frames more for each header block that came: windows of streams are set up, too.
 pub const WINDOW_UPDATES_PER_STREAM: u32 = 4;
-/// Each DATA frame we send may be answered with a WINDOW_UPDATE for its stream and one for the tunnel,
-/// and with one more for so many bytes of it, begun: whoever reads 16 KiB piece by piece may open its
-/// two windows every 4 KiB (Go), and this is twice that. Envoy allows 20 whatever the size.
+/// Each DATA frame we send may be answered with a WINDOW_UPDATE for its stream and one for the
+/// tunnel, and with one more for so many bytes of it, begun: whoever reads 16 KiB piece by piece
+/// may open its two windows every 4 KiB (Go), and this is twice that. Envoy allows 20 whatever the
+/// size.
 pub const BYTES_PER_WINDOW_UPDATE: u32 = 1024;
 /// WINDOW_UPDATE frames that can be due at once: those for a window of [`TUNNEL_WINDOW_BYTES_MAX`]
 /// in steps of 4 KiB, by stream and by tunnel, and some. They are 2.5 ms of a worker, in turns.

@@ -1,9 +1,9 @@
 //! When a connection from a source address may begin its TLS handshake: the one thing that costs a
 //! proxy much before it knows who asks.
 //!
-//! How often one may that comes to nothing is bounded. Whoever shows a certificate that we accept does
-//! not count: many connectors stand behind one NAT or load balancer, and in mode `direct` every stream
-//! is a handshake. Where a tunnel has ended by its peer's fault, it is likely to come back for more, so
+//! Handshakes that come to nothing are bounded. Whoever shows a certificate that we accept does not
+//! count: many connectors stand behind one NAT or load balancer, and in mode `direct` every stream
+//! is a handshake. A peer whose tunnel ended by its own fault is likely to come back for more, so
 //! for a while the connections of its address take turns.
 
 use std::{
@@ -56,8 +56,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Doorkeeper {
     /// Lets `strangers_per_second` through for each address, [`limits::HANDSHAKE_BURST_SECONDS`]
-    /// times as many at once, and `offenders_per_second` of each that has offended; with 0 of these,
-    /// nobody does.
+    /// times as many at once, and `offenders_per_second` of each that has offended; 0 of these is
+    /// as many as there are.
     pub(super) fn new(strangers_per_second: u32, offenders_per_second: u32, now: Instant) -> Self {
         let burst = strangers_per_second.saturating_mul(limits::HANDSHAKE_BURST_SECONDS);
         let rate = Rate { burst, per_second: strangers_per_second };

@@ -92,7 +92,7 @@ impl Bucket {
 }
 
 /// Length of the client's connection preface (RFC 9113 §3.4).
-const PREFACE_BYTES: usize = 24;
+pub(super) const PREFACE_BYTES: usize = 24;
 const HEAD_BYTES: usize = 9;
 /// One entry of a SETTINGS frame (RFC 9113 §6.5.1).
 const SETTING_BYTES: usize = 6;

@@ -1,10 +1,10 @@
-//! What leaves a session, as far as a budget of its peer's depends on it: resets that the peer makes
-//! us send (CVE-2025-8671), because its own frames do not show which of them the HTTP/2 crate objects
-//! to; and DATA, because only who was sent some has windows to open.
+//! What leaves a session, as far as a budget of its peer's depends on it: resets that the peer
+//! makes us send (CVE-2025-8671), because its own frames do not show which of them the HTTP/2 crate
+//! objects to; and DATA, because only who was sent some has windows to open.
 
 use std::time::Instant;
 
-use super::guard::{Bucket, Flood};
+use super::guard::{Bucket, Flood, PREFACE_BYTES};
 use crate::limits;
 
 /// A frame head and the error code of RST_STREAM (RFC 9113 §4.1, §6.4).
@@ -39,13 +39,14 @@ impl Outgoing {
     #[must_use]
     pub fn of_proxy(now: Instant) -> Self {
         let resets = Some(Bucket::new(limits::PROVOKED_RESET_RATE, now));
-        Self { resets, ..Self::of_connector() }
+        Self { start: [0; RESET_BYTES], len: 0, skip: 0, resets }
     }
 
-    /// For what a connector sends: a proxy is trusted with resets, it is one and the connector's own.
+    /// For what a connector sends: the preface comes first. A proxy is trusted with resets, it is
+    /// one and the connector's own.
     #[must_use]
     pub fn of_connector() -> Self {
-        Self { start: [0; RESET_BYTES], len: 0, skip: 0, resets: None }
+        Self { start: [0; RESET_BYTES], len: 0, skip: PREFACE_BYTES, resets: None }
     }
 
     /// Looks at bytes that leave, in order and in pieces of any size.
@@ -136,7 +137,9 @@ mod tests {
                 seen.fold((0, 0), |sum, left| (sum.0 + left.objections, sum.1 + left.updates));
             assert_eq!((objections, updates), (10, 10 * 3), "in pieces of {piece}");
         }
-        assert_eq!(Outgoing::of_connector().inspect(&bytes, now).objections, 0);
+        let bytes = [&[0xff; PREFACE_BYTES], &bytes[..]].concat();
+        let left = Outgoing::of_connector().inspect(&bytes, now);
+        assert_eq!(left, Left { objections: 0, flood: None, updates: 10 * 3 });
     }
 
     #[test]
@@ -160,9 +163,8 @@ mod tests {
         for (kind, payload, updates) in
             [(0x0, 1, 3), (0x0, 1024, 3), (0x0, 16_384, 18), (0x0, 0, 0), (0x1, 50, 0), (0x6, 8, 0)]
         {
-            for mut watch in [Outgoing::of_proxy(now), Outgoing::of_connector()] {
-                assert_eq!(watch.inspect(&frame(kind, payload), now).updates, updates, "{kind:#x}");
-            }
+            let left = Outgoing::of_proxy(now).inspect(&frame(kind, payload), now);
+            assert_eq!(left.updates, updates, "{kind:#x} of {payload}");
         }
     }
 }
