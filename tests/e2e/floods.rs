@@ -66,7 +66,7 @@ impl Attack {
         let mut world = World::new(kind);
         world.map("a", "echo", &echo.address.to_string(), None);
         world.map("b", "echo", &echo.address.to_string(), None);
-        world.start_proxy("");
+        world.start_proxy(&pace());
         let files = world.client("a", None);
         let counters = world.proxy().crew().counters();
         let mut neighbour = Neighbour::alone(&world);
@@ -103,6 +103,14 @@ impl Attack {
         assert!(held < BUFFER_BYTES_MAX, "{held} bytes of buffers");
         true
     }
+}
+
+/// The proxy's default, or another to compare it with.
+fn pace() -> String {
+    std::env::var("CAUSEWAY_PACE").map_or_else(
+        |_| String::new(),
+        |pace| format!("[limits]\noffender_handshakes_per_second = {pace}\n"),
+    )
 }
 
 /// Comes back for a while as often as it is let; says how often that was.
