@@ -5,7 +5,7 @@ use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use crate::engine::Socket;
 
-/// Awaits `operation`, and aborts `socket`, which ends it, when `timeout` passes first; says whether
+/// Awaits `operation`, and aborts `socket`, which ends it, when `timeout` passes first; says if
 /// it did.
 ///
 /// The timer is polled with the operation and not by a task of its own: a dial that takes
