@@ -22,7 +22,8 @@ pub(crate) struct Added {
     pub(crate) kept_up: Option<Spread>,
     pub(crate) p50_ms: Option<Spread>,
     pub(crate) p99_ms: Option<Spread>,
-    /// Over what HAProxy adds. Rounds in which HAProxy added nothing have no ratio.
+    /// Over what HAProxy adds; less than nothing counts as nothing. Rounds in which HAProxy added
+    /// nothing have no ratio.
     pub(crate) p50_over_haproxy: Option<Spread>,
     pub(crate) p99_over_haproxy: Option<Spread>,
 }
@@ -58,7 +59,10 @@ impl AddedLatency {
             let theirs = added(haproxy, percentile);
             let theirs: Vec<_> =
                 theirs.into_iter().map(|value| value.filter(|value| *value > 0.0)).collect();
-            Spread::of_ratios(&added(entry, percentile), &theirs)
+            let ours = added(entry, percentile);
+            let ours: Vec<_> =
+                ours.into_iter().map(|value| value.map(|value| value.max(0.0))).collect();
+            Spread::of_ratios(&ours, &theirs)
         };
         let one = |entry: &Entry| Added {
             contestant: entry.contestant.clone(),
@@ -114,16 +118,16 @@ mod tests {
     #[test]
     fn what_is_added_is_taken_round_by_round_and_compared_with_haproxy() {
         let all = [
-            entry("causeway epoll direct", &[100.0], &[3.0, 4.0, 9.0]),
-            entry("haproxy", &[100.0], &[5.0, 8.0, 1.0]),
-            entry("no proxy", &[100.0], &[1.0, 2.0, 3.0]),
+            entry("causeway epoll direct", &[100.0], &[3.0, 4.0, 9.0, 1.0]),
+            entry("haproxy", &[100.0], &[5.0, 8.0, 1.0, 4.0]),
+            entry("no proxy", &[100.0], &[1.0, 2.0, 3.0, 2.0]),
         ];
         let added = AddedLatency::new(50.0, &all);
         assert_eq!(added.entries.len(), 2, "nobody adds nothing");
         let ours = &added.entries[0];
-        assert_eq!(ours.p99_ms, Spread::of([2.0, 2.0, 6.0]));
-        // In the third round HAProxy was faster than nobody: no ratio.
-        assert_eq!(ours.p99_over_haproxy, Spread::of([2.0 / 4.0, 2.0 / 6.0]));
+        assert_eq!(ours.p99_ms, Spread::of([2.0, 2.0, 6.0, -1.0]));
+        // In the third round HAProxy was faster than nobody: no ratio. In the fourth we were.
+        assert_eq!(ours.p99_over_haproxy, Spread::of([2.0 / 4.0, 2.0 / 6.0, 0.0]));
         assert_eq!(added.entries[1].p99_over_haproxy, None, "HAProxy is not compared with itself");
     }
 

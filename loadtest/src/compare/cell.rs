@@ -52,12 +52,10 @@ struct Meters<'r> {
     last: (Usage, f64),
 }
 
-/// Lets perf record from one end of a measurement to the other.
-struct Profiler<'r> {
-    team: &'r Team,
-    directory: &'r Path,
-    name: String,
-    recording: Option<Result<Recording, Failure>>,
+/// Lets perf take samples from one end of a measurement to the other.
+struct Profiler {
+    recording: Recording,
+    done: Result<(), Failure>,
 }
 
 impl Meters<'_> {
@@ -78,14 +76,14 @@ impl Observer for Meters<'_> {
     fn passed(&mut self, _: &Interval) {}
 }
 
-impl Observer for Profiler<'_> {
+impl Observer for Profiler {
     fn begins(&mut self) {
-        self.recording = Some(Recording::start(&self.team.processes(), self.directory, &self.name));
+        self.done = self.recording.begin();
     }
 
     fn ends(&mut self) {
-        if let Some(Ok(recording)) = &self.recording {
-            recording.stop();
+        if self.done.is_ok() {
+            self.done = self.recording.end();
         }
     }
 
@@ -124,10 +122,11 @@ impl Bench<'_> {
         let name = format!("{chain}{}-{}", scenario.name, contestant.name.replace(' ', "-"));
         on_one_thread(async {
             let mut stand = self.set_up(contestant, scenario, setup).await?;
-            let mut profiler = Profiler { team: &stand.team, directory, name, recording: None };
+            let recording = Recording::prepare(&stand.team.processes(), directory, &name)?;
+            let mut profiler = Profiler { recording, done: Ok(()) };
             drive(scenario, stand.dialer, Some(stand.swallowed), &mut profiler).await?;
-            let recording = profiler.recording.unwrap_or(Err(Failure("never began".into())))?;
-            let profile = recording.read()?;
+            profiler.done?;
+            let profile = profiler.recording.read()?;
             stand.team.check()?;
             Ok(profile)
         })

@@ -116,7 +116,7 @@ pub(super) async fn play(
     }
 }
 
-pub(super) fn filled(first: u8, bytes: usize) -> Bytes {
+fn filled(first: u8, bytes: usize) -> Bytes {
     let mut message: Vec<u8> = (0..bytes).map(|at| (at % 251) as u8).collect();
     message[0] = first;
     Bytes::from(message)
@@ -177,12 +177,19 @@ async fn stalled(stage: &Stage) -> Result<(), Failure> {
     std::future::pending().await
 }
 
-async fn idle(stage: &Stage, load: &Load) -> Result<(), Failure> {
-    // Small, because there are many.
-    let (mut reader, mut writer) = stage.open(4096).await?;
+/// A stream after its first echo: only then it is known to reach the service, because a plain port
+/// accepts before anything behind it is open.
+pub(super) async fn opened(stage: &Stage, load: &Load) -> Result<(Reader, Writer, Bytes), Failure> {
+    let (mut reader, mut writer) = stage.open(load.bytes.max(4096)).await?;
     let message = filled(ECHO, load.bytes);
-    writer.send(&message).await.during("idle stream")?;
-    reader.expect(&message).await.during("idle stream")?;
+    writer.send(&message).await.during("first message of a stream")?;
+    reader.expect(&message).await.during("first message of a stream")?;
+    Ok((reader, writer, message))
+}
+
+async fn idle(stage: &Stage, load: &Load) -> Result<(), Failure> {
+    // Both halves must stay open.
+    let (mut reader, _writer, _) = opened(stage, load).await?;
     stage.wait_for_start().await;
     match reader.receive().await.during("idle stream")? {
         [] => Err(Failure("an idle stream was closed by the other side".to_owned())),
@@ -232,8 +239,7 @@ async fn ping_pong(
     stream: usize,
     meter: &Meter,
 ) -> Result<(), Failure> {
-    let (mut reader, mut writer) = stage.open(load.bytes.max(4096)).await?;
-    let message = filled(ECHO, load.bytes);
+    let (mut reader, mut writer, message) = opened(stage, load).await?;
     let start = stage.wait_for_start().await;
     let mut pace = Pace::new(load.per_second(), load.streams, stream, start)?;
     loop {

@@ -3,14 +3,13 @@
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 
 use super::{
-    load::{Pace, Stage, filled},
+    load::{Pace, Stage, opened},
     stream::{Reader, Writer},
 };
 use crate::{
     failure::{Failure, While as _},
     record::Meter,
     scenario::Load,
-    service::ECHO,
 };
 
 /// The open streams of a load that have nothing under way; the one in front waited longest.
@@ -27,10 +26,7 @@ pub(super) async fn take_turns(
     waiting: Waiting,
     meter: &Meter,
 ) -> Result<(), Failure> {
-    let message = filled(ECHO, load.bytes);
-    let (mut reader, mut writer) = stage.open(load.bytes.max(4096)).await?;
-    writer.send(&message).await.during("first message of a stream")?;
-    reader.expect(&message).await.during("first message of a stream")?;
+    let (reader, writer, message) = opened(stage, load).await?;
     waiting.0.borrow_mut().push_back((reader, writer));
     let start = stage.wait_for_start().await;
     if stream >= active {

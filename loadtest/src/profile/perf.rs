@@ -2,11 +2,10 @@
 
 use std::{
     fs,
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
-
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::stacks::Profile;
 use crate::failure::{Failure, While as _};
@@ -16,7 +15,10 @@ const FREQUENCY_HZ: &str = "999";
 /// A clock, which every machine has; guests often have no counter of cycles.
 const EVENT: &str = "cpu-clock";
 
-/// perf while it records.
+/// What perf answers to a command once it has obeyed.
+const ACKNOWLEDGEMENT: [u8; 5] = *b"ack\n\0";
+
+/// perf, which looks at processes from its start on and takes samples between two moments.
 pub(crate) struct Recording {
     child: Child,
     data: PathBuf,
@@ -37,33 +39,61 @@ pub(crate) fn missing() -> Option<String> {
 }
 
 impl Recording {
-    /// Begins; `name.data` and `name.folded` in `directory` will be its files.
-    pub(crate) fn start(processes: &[u32], directory: &Path, name: &str) -> Result<Self, Failure> {
+    /// Starts perf and waits until it could take samples; `name.data` and `name.folded` in
+    /// `directory` will be its files.
+    pub(crate) fn prepare(
+        processes: &[u32],
+        directory: &Path,
+        name: &str,
+    ) -> Result<Self, Failure> {
         let processes: Vec<String> = processes.iter().map(u32::to_string).collect();
         let data = directory.join(format!("{name}.data"));
+        // No samples at first, commands by standard input, answers by standard output.
         let child = Command::new("perf")
-            .args(["record", "-q", "-F", FREQUENCY_HZ, "-e", EVENT, "-g", "-p"])
+            .args(["record", "-q", "-D", "-1", "--control=fd:0,1"])
+            .args(["-F", FREQUENCY_HZ, "-e", EVENT, "-g", "-p"])
             .arg(processes.join(","))
             .arg("-o")
             .arg(&data)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .during("perf record")?;
-        Ok(Self { child, data })
+        let mut recording = Self { child, data };
+        recording.command("ping")?;
+        Ok(recording)
     }
 
-    /// Takes no more samples; does not wait until they are written.
-    pub(crate) fn stop(&self) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            let _ended_already = kill_process(pid, Signal::INT);
+    /// Takes samples from now on.
+    pub(crate) fn begin(&mut self) -> Result<(), Failure> {
+        self.command("enable")
+    }
+
+    /// Takes no more.
+    pub(crate) fn end(&mut self) -> Result<(), Failure> {
+        self.command("disable")
+    }
+
+    fn command(&mut self, word: &str) -> Result<(), Failure> {
+        let during = || format!("perf record, command {word}");
+        let (Some(commands), Some(answers)) = (&mut self.child.stdin, &mut self.child.stdout)
+        else {
+            return Err(Failure(format!("{}: it has ended", during())));
+        };
+        commands.write_all(format!("{word}\n").as_bytes()).during(during())?;
+        let mut answer = [0; ACKNOWLEDGEMENT.len()];
+        answers.read_exact(&mut answer).during(during())?;
+        if answer != ACKNOWLEDGEMENT {
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            return Err(Failure(format!("{}: it answered {answer:?}", during())));
         }
+        Ok(())
     }
 
     /// Reads what was recorded and writes the folded stacks beside it.
     pub(crate) fn read(mut self) -> Result<Profile, Failure> {
-        self.stop();
+        self.command("stop")?;
         self.child.wait().during("perf record")?;
         // --no-inline: who is inlined where is looked up in debug information for minutes.
         let said = Command::new("perf")
@@ -88,8 +118,8 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        self.stop();
-        // read() has waited already, and then this says so at once.
+        // It has ended where read() was called; elsewhere nobody wants what it has.
+        drop(self.child.kill());
         drop(self.child.wait());
     }
 }

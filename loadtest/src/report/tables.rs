@@ -56,13 +56,13 @@ fn row(entry: &Entry, bytes: bool) -> Vec<String> {
 /// Work per CPU-second of ours, one a column, over that of everybody; the first row is the head.
 fn ratios(compared: &Compared) -> Vec<Vec<String>> {
     let ours = || compared.entries.iter().filter(|entry| entry.ours).map(|entry| &entry.contestant);
-    let mut header = vec!["work per CPU-second over that of".to_owned()];
+    let mut header = vec!["over that of".to_owned()];
     header.extend(ours().cloned());
     let mut rows = vec![header];
     if compared.ratios.is_empty() {
         return rows;
     }
-    for other in &compared.entries {
+    for other in compared.entries.iter().filter(|entry| !entry.is_nobody) {
         let mut row = vec![other.contestant.clone()];
         row.extend(ours().map(|name| {
             let same = |ours: &String, theirs: &String| ours == name && *theirs == other.contestant;
@@ -76,7 +76,7 @@ fn ratios(compared: &Compared) -> Vec<Vec<String>> {
 
 /// What else there is to say of a scenario.
 pub(super) fn of_scenario(compared: &Compared) -> Vec<Titled> {
-    let ratios = ("work per CPU-second over that of others".to_owned(), ratios(compared));
+    let ratios = ("work per CPU-second, ours over that of others".to_owned(), ratios(compared));
     let added = (rate_words(compared).unwrap_or_default(), added_latency(compared));
     let profile = ("share of CPU time by cause, one measurement".to_owned(), profiles(compared));
     filled([ratios, added, profile])
