@@ -59,7 +59,19 @@ pub const HANDSHAKES_PER_SECOND_MAX: u32 = 500;
 /// An address may begin as many such handshakes at once as in this many seconds: all the tunnels
 /// behind one NAT return together when a proxy restarts, and are not known before they finish.
 pub const HANDSHAKE_BURST_SECONDS: u32 = 4;
-/// Source addresses one worker knows apart, 64 bytes each; those beyond share one budget.
+/// TLS handshakes a second that one source address may begin on one worker while it is an
+/// offender, unless configured: with what an attack may cost before it is ended, a hundredth of a
+/// core.
+pub const OFFENDER_HANDSHAKES_PER_SECOND: u32 = 10;
+/// An address is an offender for so long after a tunnel from it ended by its peer's fault.
+pub const OFFENCE_MEMORY: Duration = Duration::from_secs(10);
+/// A connection of an offender whose turn comes later is closed; below [`HANDSHAKE_TIMEOUT`] and
+/// the patience of those who dial ([`TUNNEL_DIAL_TIMEOUT`]).
+pub const HELD_TIME_MAX: Duration = Duration::from_secs(3);
+/// Connections of one worker that wait for their turn, of all offenders together: as many as may
+/// shake hands. One address has a place for each turn in [`HELD_TIME_MAX`].
+pub const HELD_PER_WORKER_MAX: usize = 1024;
+/// Source addresses one worker knows apart, 100 bytes each; those beyond share one budget.
 pub const SOURCES_PER_WORKER_MAX: usize = 16_384;
 
 // --- sessions, streams, dials -------------------------------------------------------------------
@@ -272,8 +284,18 @@ pub const SETTINGS_RATE: Rate = Rate { burst: 64, per_second: 10 };
 pub const SETTINGS_ENTRIES_MAX: usize = 16;
 /// DATA frames of one tunnel that carry nothing.
 pub const EMPTY_DATA_RATE: Rate = Rate { burst: 16, per_second: 2 };
-/// WINDOW_UPDATE frames of one tunnel: two per 32 KiB at 10 Gb/s stay below.
-pub const WINDOW_UPDATE_RATE: Rate = Rate { burst: 20_000, per_second: 80_000 };
+/// WINDOW_UPDATE frames of one tunnel that need no reason: windows are set up with a few.
+pub const WINDOW_UPDATES_AT_FIRST: u32 = 100;
+/// WINDOW_UPDATE frames more for each header block that came: windows of streams are set up, too.
+pub const WINDOW_UPDATES_PER_STREAM: u32 = 4;
+/// Each DATA frame we send may be answered with a WINDOW_UPDATE for its stream and one for the
+/// tunnel, and with one more for so many bytes of it, begun: whoever reads 16 KiB piece by piece
+/// may open its two windows every 4 KiB (Go), and this is twice that. Envoy allows 20 whatever the
+/// size.
+pub const BYTES_PER_WINDOW_UPDATE: u32 = 1024;
+/// WINDOW_UPDATE frames that can be due at once: those for a window of [`TUNNEL_WINDOW_BYTES_MAX`]
+/// in steps of 4 KiB, by stream and by tunnel, and some. They are 2.5 ms of a worker, in turns.
+pub const WINDOW_UPDATES_MAX: u32 = 20_000;
 /// PRIORITY frames and frames of unknown type of one tunnel.
 pub const IGNORED_FRAME_RATE: Rate = Rate { burst: 200, per_second: 100 };
 /// CONTINUATION frames of one header block; a header list of 16 KiB needs one.

@@ -88,6 +88,9 @@ pub struct ProxyLimits {
     /// TLS handshakes a second that one source address may begin on one worker without showing a
     /// client certificate we accept.
     pub handshakes_per_second_max: u32,
+    /// TLS handshakes a second that one source address may begin on one worker for a while after a
+    /// tunnel from it ended by its peer's fault; 0 is as many as it likes.
+    pub offender_handshakes_per_second: u32,
 }
 
 impl ProxyConfig {
@@ -234,6 +237,12 @@ fn limits(document: &mut Document<'_>, raw: &raw::ProxyLimits) -> Option<ProxyLi
             .unwrap_or_else(|| i64::from(limits::HANDSHAKES_PER_SECOND_MAX)),
         1..=u32::MAX,
     );
+    let offender_handshakes_per_second = document.number(
+        "limits.offender_handshakes_per_second",
+        raw.offender_handshakes_per_second
+            .unwrap_or_else(|| i64::from(limits::OFFENDER_HANDSHAKES_PER_SECOND)),
+        0..=u32::MAX,
+    );
     Some(ProxyLimits {
         dial_timeout: dial_timeout?,
         half_closed_timeout: half_closed_timeout?,
@@ -242,5 +251,6 @@ fn limits(document: &mut Document<'_>, raw: &raw::ProxyLimits) -> Option<ProxyLi
         streams_per_subaccount_max: streams_per_subaccount_max?,
         streams_per_tunnel_max: streams_per_tunnel_max?,
         handshakes_per_second_max: handshakes_per_second_max?,
+        offender_handshakes_per_second: offender_handshakes_per_second?,
     })
 }

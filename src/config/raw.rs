@@ -70,6 +70,7 @@ pub(super) struct ProxyLimits {
     pub(super) streams_per_subaccount_max: Option<i64>,
     pub(super) streams_per_tunnel_max: Option<i64>,
     pub(super) handshakes_per_second_max: Option<i64>,
+    pub(super) offender_handshakes_per_second: Option<i64>,
 }
 
 #[derive(Default, Deserialize)]

@@ -10,7 +10,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{authorise::still_allowed, budgets::Budgets, doorkeeper::Doorkeeper, session};
+use super::{
+    authorise::still_allowed,
+    budgets::Budgets,
+    doorkeeper::{Doorkeeper, OFFENDER_RATE},
+    session,
+};
 use crate::{
     mapping::MappingTable,
     telemetry::{Count, Repeats, Verdict},
@@ -61,12 +66,15 @@ impl Role for ProxyRole {
         peer: SocketAddr,
         _listener: usize,
     ) {
-        if !self.doorkeeper.borrow_mut().admits(peer.ip(), Instant::now()) {
+        let admitted = self.doorkeeper.borrow_mut().admits(peer.ip(), Instant::now());
+        match admitted {
+            Ok(turn) => {
+                let serving = session::serve(worker.clone(), self.clone(), (fd, peer), turn);
+                tokio::task::spawn_local(serving);
+            }
             // Closing before the handshake is the cheapest answer there is.
-            return self.turn_away(worker, peer);
+            Err(reason) => self.turn_away(worker, peer, reason),
         }
-        let serving = session::serve(worker.clone(), self.clone(), fd, peer);
-        tokio::task::spawn_local(serving);
     }
 
     fn message(self: &Rc<Self>, worker: &Rc<Worker>, message: ProxyMessage) {
@@ -91,14 +99,19 @@ impl Role for ProxyRole {
 }
 
 impl ProxyRole {
-    fn turn_away(&self, worker: &Worker, peer: SocketAddr) {
-        const REASON: &str = "handshake_rate";
-        worker.shard.count(Count::Refused(REASON));
-        match self.repeats.borrow_mut().judge(REASON, Instant::now()) {
+    fn turn_away(&self, worker: &Worker, peer: SocketAddr, reason: &'static str) {
+        worker.shard.count(Count::Refused(reason));
+        let advice = match reason {
+            OFFENDER_RATE => {
+                "a tunnel from this address ended by its peer's fault, and too many more wait; \
+                 see limits.offender_handshakes_per_second"
+            }
+            _ => "too many strangers from this address; see limits.handshakes_per_second_max",
+        };
+        match self.repeats.borrow_mut().judge(reason, Instant::now()) {
             Verdict::Suppress => worker.shard.count(Count::LogLinesSuppressed),
             Verdict::Write { suppressed } => tracing::warn!(
-                target: "causeway::refused", %peer, suppressed, reason = REASON,
-                "too many strangers from this address; see limits.handshakes_per_second_max"
+                target: "causeway::refused", %peer, suppressed, reason, "{advice}"
             ),
         }
     }

@@ -66,7 +66,8 @@ pub fn start(config: &ProxyConfig, plan: &Plan) -> Result<RunningProxy, StartErr
     let settings = settings(config);
     let tls = material.tls;
     let workers = plan.cores.len();
-    let handshakes_per_second_max = config.limits.handshakes_per_second_max;
+    let strangers_per_second = config.limits.handshakes_per_second_max;
+    let offenders_per_second = config.limits.offender_handshakes_per_second;
     let crew = worker::start(plan, vec![Listening::everywhere(listeners)], move |_| {
         std::rc::Rc::new(ProxyRole {
             settings: settings.clone(),
@@ -75,7 +76,8 @@ pub fn start(config: &ProxyConfig, plan: &Plan) -> Result<RunningProxy, StartErr
             table: table.clone().into(),
             repeats: Repeats::new(REFUSAL_LINES_MAX, REFUSAL_LINES_INTERVAL).into(),
             budgets: Budgets::new(workers).into(),
-            doorkeeper: Doorkeeper::new(handshakes_per_second_max, Instant::now()).into(),
+            doorkeeper: Doorkeeper::new(strangers_per_second, offenders_per_second, Instant::now())
+                .into(),
         })
     })?;
     let crew = Arc::new(crew);

@@ -96,7 +96,7 @@ impl Worker {
         // Connections that wait for a request have a moment: theirs may be on its way, and is
         // answered with why it is refused.
         self.shard.each_session(|live| {
-            if live.phase() == Phase::Carrying {
+            if matches!(live.phase(), Phase::Held | Phase::Carrying) {
                 live.drain();
             }
         });
@@ -119,7 +119,8 @@ impl Census {
             Phase::Handshake => self.handshakes += 1,
             Phase::Dialling => self.dials += 1,
             Phase::Relaying => self.streams += 1,
-            Phase::Waiting | Phase::Head | Phase::Opening | Phase::Carrying | Phase::Lingering => {}
+            Phase::Held | Phase::Waiting | Phase::Head | Phase::Opening => {}
+            Phase::Carrying | Phase::Lingering => {}
         }
     }
 }

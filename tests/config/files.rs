@@ -32,6 +32,8 @@ fn a_short_proxy_file_has_every_default() {
     assert_eq!(config.limits.streams_per_subaccount_max, limits::STREAMS_PER_TENANT_MAX);
     assert_eq!(config.limits.streams_per_tunnel_max, limits::STREAMS_PER_TUNNEL);
     assert_eq!(config.limits.handshakes_per_second_max, limits::HANDSHAKES_PER_SECOND_MAX);
+    let offender_handshakes = config.limits.offender_handshakes_per_second;
+    assert_eq!(offender_handshakes, limits::OFFENDER_HANDSHAKES_PER_SECOND);
     assert_eq!((config.log.format, &*config.log.level), (LogFormat::Console, "info"));
     assert_eq!(config.endpoint("x").to_string(), "tcp://cp.example.com:443/x");
 }

@@ -25,6 +25,7 @@ mod hostile;
 mod interop;
 mod mappings;
 mod names;
+mod offenders;
 mod outbound;
 mod panics;
 mod pauses;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
     hostile::add(&mut suite);
     interop::add(&mut suite);
     names::add(&mut suite);
+    offenders::add(&mut suite);
     crowd::add(&mut suite);
     cuts::add(&mut suite);
     drain::add(&mut suite);
