@@ -49,7 +49,9 @@ impl Api {
     /// Installs what the proxy needs: the resource, a namespace, and Leases where there are none.
     pub fn prepare(&self, kind: Kind) {
         let root = root().display();
-        self.kubectl(&format!("apply -f {root}/config/crd/servicemappings.yaml"));
+        // The old server does not know of validation rules; it leaves them out.
+        let validate = if kind == Kind::Full { "--validate=false" } else { "" };
+        self.kubectl(&format!("apply {validate} -f {root}/config/crd/servicemappings.yaml"));
         let established = "wait --for=condition=Established --timeout=30s crd";
         self.kubectl(&format!("{established}/servicemappings.connectivityproxy.sap.com"));
         if kind.has_core() {

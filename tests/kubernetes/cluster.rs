@@ -130,10 +130,12 @@ fn running(kind: Kind) -> Arc<Cluster> {
 
 /// Stops every cluster of ours.
 pub fn stop_all() {
-    for cluster in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-        if let Some(own) = &cluster.own
-            && let Err(why) = servers(&["down", own.directory.path().to_str().unwrap()])
-        {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Err(why) = servers(&["down", self.directory.path().to_str().unwrap()]) {
             eprintln!("{why}");
         }
     }

@@ -22,6 +22,7 @@ mod permissions;
 mod pick_up;
 mod statuses;
 #[path = "../e2e/support/mod.rs"]
+#[allow(dead_code)] // what only the other suite needs
 mod support;
 mod webhook;
 
