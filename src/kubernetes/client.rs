@@ -76,7 +76,8 @@ async fn from_environment() -> Result<(Config, String), StartError> {
     match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
         Ok(config) => {
             let variable = std::env::var_os("KUBECONFIG").is_some();
-            let source = if variable { "kubeconfig $KUBECONFIG" } else { "kubeconfig ~/.kube/config" };
+            let source =
+                if variable { "kubeconfig $KUBECONFIG" } else { "kubeconfig ~/.kube/config" };
             Ok((config, source.to_owned()))
         }
         Err(outside) => Err(StartError::NoCluster(format!("{inside}; {outside}"))),

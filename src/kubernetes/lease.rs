@@ -63,7 +63,8 @@ pub(super) async fn resign(cluster: &Cluster) {
         if spec.holder_identity.as_deref() == Some(&cluster.identity) {
             spec.holder_identity = None;
             spec.renew_time = Some(MicroTime(Timestamp::now()));
-            api.replace(&cluster.settings.config.lease_name, &PostParams::default(), &lease).await?;
+            api.replace(&cluster.settings.config.lease_name, &PostParams::default(), &lease)
+                .await?;
         }
         Ok::<(), kube::Error>(())
     };

@@ -42,7 +42,8 @@ fn begin_due(cluster: &Rc<Cluster>) -> Option<Duration> {
         if object.verdict != Some(Verdict::Accepted) || object.reach.under_way {
             continue;
         }
-        let wait = object.reach.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
+        let wait =
+            object.reach.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
         if !wait.is_zero() {
             next = Some(next.map_or(wait, |next| next.min(wait)));
         } else if under_way < limits::REACH_DIALS_MAX {

@@ -81,9 +81,16 @@ pub(super) struct ServiceMappingSpec {
     internal_address: String,
     /// The location ids of the connectors that may reach the service. Left out, only the default
     /// location may; to allow it beside others, list "" as well.
-    #[schemars(length(min = 1, max = 256), inner(length(max = 255)))]
-    location_ids: Option<Vec<String>>,
+    #[schemars(length(min = 1, max = 256))]
+    location_ids: Option<Vec<Location>>,
 }
+
+// May be null as far as the schema goes: the server of 1.20 takes "" for that. What is really null
+// the conditions refuse.
+/// A location id; "" is the default location.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[schemars(inline, extend("nullable" = true, "maxLength" = 255))]
+pub(super) struct Location(String);
 
 /// What the proxy says about a mapping.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -114,7 +121,6 @@ pub(super) struct Condition {
     /// Why, in one word for programs.
     pub(super) reason: String,
     /// Why, in words for people.
-    #[serde(default)]
     pub(super) message: String,
     /// When its status changed last.
     #[schemars(extend("format" = "date-time"))]

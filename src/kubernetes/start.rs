@@ -16,7 +16,9 @@ use tokio::{
 use super::{
     client::{self, Connection, StartError},
     cluster::Cluster,
-    events, health::Health, lease, publish, reach, watch, webhook, writer,
+    events,
+    health::Health,
+    lease, publish, reach, watch, webhook, writer,
 };
 use crate::{
     config::KubernetesConfig,

@@ -109,17 +109,14 @@ pub(super) fn changed<'a>(
 
 /// Whether two statuses say the same, whenever it became so.
 pub(super) fn same_words(a: &ServiceMappingStatus, b: &ServiceMappingStatus) -> bool {
-    let words = |c: &Condition| {
-        (c.kind.clone(), c.status.clone(), c.reason.clone(), c.message.clone())
-    };
+    let words =
+        |c: &Condition| (c.kind.clone(), c.status.clone(), c.reason.clone(), c.message.clone());
     let all = |status: &ServiceMappingStatus| {
         let mut all: Vec<_> = status.conditions.iter().map(words).collect();
         all.sort();
         all
     };
-    a.endpoint == b.endpoint
-        && a.observed_generation == b.observed_generation
-        && all(a) == all(b)
+    a.endpoint == b.endpoint && a.observed_generation == b.observed_generation && all(a) == all(b)
 }
 
 #[cfg(test)]
@@ -161,9 +158,11 @@ mod tests {
         let status = status_of(&object, "t0");
         assert_eq!(status.endpoint.as_deref(), Some("tcp://cp:443/s"));
         assert_eq!(status.observed_generation, Some(2));
-        let expected =
-            ["Accepted=True Accepted", "BackendReachable=Unknown NotYetDialled",
-             "Ready=Unknown NotYetDialled"];
+        let expected = [
+            "Accepted=True Accepted",
+            "BackendReachable=Unknown NotYetDialled",
+            "Ready=Unknown NotYetDialled",
+        ];
         assert_eq!(told(&status), expected);
         object.status = status;
         object.reach.last = Some(Ok(()));
@@ -182,8 +181,10 @@ mod tests {
         object.verdict = Some(Verdict::Accepted);
         object.reach.last = Some(Err("connection refused".into()));
         let status = status_of(&object, "t");
-        assert_eq!(told(&status)[1..], ["BackendReachable=False DialFailed",
-             "Ready=False BackendUnreachable"]);
+        assert_eq!(
+            told(&status)[1..],
+            ["BackendReachable=False DialFailed", "Ready=False BackendUnreachable"]
+        );
         assert!(status.conditions[2].message.contains("connection refused"));
         assert!(status.endpoint.is_some(), "the service may come back");
     }

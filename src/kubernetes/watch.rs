@@ -101,8 +101,7 @@ async fn watch(cluster: &Cluster, version: &mut String, pace: &mut Pace) -> Resu
     let begun = Instant::now();
     let asked = cluster.api.watch(&params, version);
     let answer = timeout(limits::KUBERNETES_REQUEST_TIMEOUT, asked).await;
-    let events =
-        answer.map_err(|_| silence())?.map_err(|error| Refused::of(FOLLOW, &error))?;
+    let events = answer.map_err(|_| silence())?.map_err(|error| Refused::of(FOLLOW, &error))?;
     let mut events = std::pin::pin!(events);
     let mut heard = false;
     // After a failure a watch has to live for a moment before it counts.

@@ -111,11 +111,7 @@ pub(super) async fn serve(cluster: Rc<Cluster>, webhook: Webhook) {
 }
 
 /// One connection, which the API server keeps for its next question.
-async fn converse(
-    cluster: Rc<Cluster>,
-    stream: TcpStream,
-    server: HttpsServer,
-) -> io::Result<()> {
+async fn converse(cluster: Rc<Cluster>, stream: TcpStream, server: HttpsServer) -> io::Result<()> {
     let stream = timeout(limits::WEBHOOK_TIMEOUT, server.accept(stream)).await??;
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

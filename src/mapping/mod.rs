@@ -17,7 +17,7 @@ mod yaml;
 
 pub use address::{Address, AddressError};
 pub use directory::{Loaded, load_directory, parse_documents};
-pub use object::read_object;
 pub use model::{Mapping, Problem, ServiceType, Snapshot, Source, Tenancy};
+pub use object::read_object;
 pub use table::{Denied, Grant, MappingTable};
 pub use usage::{StreamPermit, TenantUsage};

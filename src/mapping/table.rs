@@ -45,10 +45,7 @@ impl MappingTable {
     /// other one is a problem. Subaccounts keep the usage they have in `previous`, so a limit
     /// holds across reloads, even for one whose mappings are gone while streams are open.
     #[must_use]
-    pub fn build<M: Into<Arc<Mapping>>>(
-        mappings: Vec<M>,
-        previous: &Self,
-    ) -> (Self, Vec<Problem>) {
+    pub fn build<M: Into<Arc<Mapping>>>(mappings: Vec<M>, previous: &Self) -> (Self, Vec<Problem>) {
         let mut table = Self::default();
         for (subaccount, tenant) in &previous.tenants {
             // A tenant without mappings stays while anybody beside the previous table counts on

@@ -35,9 +35,8 @@ impl HttpsServer {
     ) -> Result<(Self, Facts), MaterialError> {
         let (chain, key) = (PemFile::read(certificate)?, PemFile::read(private_key)?);
         let (own, facts) = own_key(&chain, &key, Purpose::Server, now)?;
-        let unusable = |error: rustls::Error| {
-            chain.error(MaterialProblem::Unusable(error.to_string()))
-        };
+        let unusable =
+            |error: rustls::Error| chain.error(MaterialProblem::Unusable(error.to_string()));
         let clock = Arc::new(DefaultTimeProvider);
         // API servers of ten years ago speak 1.2.
         let mut config = ServerConfig::builder_with_details(provider::provider(), clock)

@@ -13,7 +13,10 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::runtime::{self, Runtime};
 
-use crate::{cluster::{Kind, root}, support::{DEADLINE, sh, wait_until}};
+use crate::{
+    cluster::{Kind, root},
+    support::{DEADLINE, sh, wait_until},
+};
 
 /// Marks what tests make; nothing else is touched.
 const LABEL: &str = "causeway-test";

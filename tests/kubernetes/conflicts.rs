@@ -33,8 +33,7 @@ fn conflict(cluster: &Cluster) {
     assert_eq!(api.status("a-younger", "endpoint"), "");
     api.wait_condition("z-older", "Accepted", "True Accepted");
     assert_eq!(api.status("z-older", "endpoint"), "tcp://localhost:443/shared");
-    let mut streams: Vec<_> =
-        [&one, &two].map(|proxy| installation.stream(proxy, "shared")).into();
+    let mut streams: Vec<_> = [&one, &two].map(|proxy| installation.stream(proxy, "shared")).into();
     for stream in &mut streams {
         ping(stream, "the first");
     }

@@ -62,8 +62,16 @@ fn walk(cluster: &Cluster) {
     let local = connector.address("channel listens", "local");
     let curl = run(
         "curl",
-        &["-sS", "-o", "-", "-w", " %{http_code}", "-H", "Host: echoserver.test",
-          &format!("http://{local}/test")],
+        &[
+            "-sS",
+            "-o",
+            "-",
+            "-w",
+            " %{http_code}",
+            "-H",
+            "Host: echoserver.test",
+            &format!("http://{local}/test"),
+        ],
         b"",
     );
     assert_eq!(curl.text(), "Hello from the cluster 200", "{curl:?}");

@@ -42,8 +42,11 @@ fn many(cluster: &Cluster) {
     let created = begun.elapsed();
     installation.wait_answer(&proxy, &format!("many-{}", COUNT - 1), 200);
     wait_until("all are in force", PATIENCE, || proxy.metric("causeway_mappings") >= COUNT as u64);
-    println!("{:?}: {COUNT} mappings created in {created:?}, in force {:?} after the first",
-             cluster.kind, begun.elapsed());
+    println!(
+        "{:?}: {COUNT} mappings created in {created:?}, in force {:?} after the first",
+        cluster.kind,
+        begun.elapsed()
+    );
 
     let second = Instant::now();
     let two = installation.proxy("two");

@@ -75,9 +75,7 @@ fn enough(cluster: &Cluster) {
     installation.wait_answer(&proxy, "same", 200);
     wait_until("events are written", DEADLINE, || {
         let told = |name: &str, reason: &str| api.event_reasons(name).iter().any(|r| r == reason);
-        told("older", "Accepted")
-            && told("older", "BackendReachable")
-            && told("rival", "Conflict")
+        told("older", "Accepted") && told("older", "BackendReachable") && told("rival", "Conflict")
     });
     let described = api.kubectl("describe servicemapping rival");
     assert!(described.contains("Conflict"), "{described}");

@@ -1,6 +1,9 @@
 //! Mappings of the cluster come into force, change and go.
 
-use std::{io::Read, time::Duration};
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
 
 use crate::{
     api::spec,
@@ -55,7 +58,10 @@ fn changed(cluster: &Cluster) {
     println!("{:?}: update to first stream to the new address: {took:?}", cluster.kind);
 
     cluster.api.patch("changing", &spec("changing", echo.address));
-    wait_until("the echo service is dialled", DEADLINE, || echo.accepted() > 0);
+    wait_until("the echo service answers", DEADLINE, || {
+        let (mut stream, mut back) = (installation.stream(&proxy, "changing"), [0]);
+        stream.write_all(b"x").and_then(|()| stream.read_exact(&mut back)).is_ok() && back == *b"x"
+    });
     let mut stream = installation.stream(&proxy, "changing");
     let mut neighbour = installation.stream(&proxy, "staying");
     ping(&mut stream, "before");
