@@ -31,9 +31,10 @@ check() {
 
 # says PATTERN COMMAND...: does the output of a command, failing or not, contain the pattern?
 says() {
-    local pattern=$1
+    local pattern=$1 seen
     shift
-    if "$@" 2>&1 | grep -qi -e "$pattern"; then echo yes; else echo no; fi
+    seen=$("$@" 2>&1)
+    if grep -qi -e "$pattern" <<<"$seen"; then echo yes; else echo no; fi
 }
 
 field() {
