@@ -22,6 +22,8 @@ pub trait Source: Send + Sync + 'static {
 pub struct Readiness {
     /// Each in words; none means ready.
     pub reasons: Vec<String>,
+    /// What is wrong and no reason against it.
+    pub notes: Vec<String>,
 }
 
 impl Readiness {
@@ -32,7 +34,7 @@ impl Readiness {
 
     /// Not ready, for one reason.
     pub fn not_ready(reason: impl Into<String>) -> Self {
-        Self { reasons: vec![reason.into()] }
+        Self { reasons: vec![reason.into()], notes: Vec::new() }
     }
 
     /// Whether there is no reason against it.

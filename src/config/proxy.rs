@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::checks::is_host;
 use super::document::{Document, base_of, read_file};
-use super::{ConfigError, LogConfig, WorkersConfig, raw, shared};
+use super::{ConfigError, LogConfig, MappingsConfig, WorkersConfig, mappings, raw, shared};
 use crate::limits;
 
 /// The cloud side's configuration.
@@ -17,7 +17,7 @@ pub struct ProxyConfig {
     /// Whom the proxy serves.
     pub tenancy: TenancyConfig,
     /// Where the mappings are.
-    pub mappings_directory: PathBuf,
+    pub mappings: MappingsConfig,
     /// The threads.
     pub workers: WorkersConfig,
     /// Times and counts.
@@ -122,8 +122,7 @@ impl ProxyConfig {
 fn resolve(document: &mut Document<'_>, raw: &raw::Proxy) -> Option<ProxyConfig> {
     let tunnel = tunnel(document, &raw.tunnel);
     let tenancy = tenancy(document, &raw.tenancy);
-    let directory = raw.mappings.directory.as_deref().unwrap_or_else(|| Path::new("mappings"));
-    let mappings_directory = document.file("mappings.directory", Some(directory), "");
+    let mappings = mappings::mappings(document, &raw.mappings, raw.kubernetes.as_ref());
     let workers = shared::workers(document, &raw.workers);
     let limits = limits(document, &raw.limits);
     let admin = shared::admin(document, &raw.admin);
@@ -135,7 +134,7 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Proxy) -> Option<ProxyConfig>
     Some(ProxyConfig {
         tunnel,
         tenancy: tenancy?,
-        mappings_directory: mappings_directory?,
+        mappings: mappings?,
         workers: workers?,
         limits: limits?,
         admin,

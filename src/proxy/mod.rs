@@ -15,4 +15,4 @@ mod visit;
 
 pub use role::ProxyMessage;
 pub use sources::{load_material, tenancy};
-pub use start::{RunningProxy, StartError, start};
+pub use start::{RunningProxy, StartError, start, start_with};

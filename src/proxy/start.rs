@@ -17,6 +17,7 @@ use super::{
 use crate::{
     config::{ProxyConfig, watch::FileWatch},
     engine::Listener,
+    mapping::Snapshot,
     telemetry::Repeats,
     tls::MaterialError,
     tunnel::Timeouts,
@@ -46,6 +47,7 @@ pub struct RunningProxy {
     address: SocketAddr,
     crew: Arc<Crew<ProxyMessage>>,
     status: Arc<Mutex<Status>>,
+    reloader: Arc<Mutex<Reloader>>,
     drain_deadline: Duration,
     /// Stops watching when dropped; `None` once draining.
     watch: Mutex<Option<FileWatch>>,
@@ -56,10 +58,26 @@ pub struct RunningProxy {
 /// # Errors
 /// [`StartError`] says what is wrong and what to do.
 pub fn start(config: &ProxyConfig, plan: &Plan) -> Result<RunningProxy, StartError> {
+    start_with(config, plan, None)
+}
+
+/// Starts a proxy whose mappings come through [`RunningProxy::publish`], with the first of them
+/// in force before it listens.
+///
+/// # Errors
+/// [`StartError`] says what is wrong and what to do.
+pub fn start_with(
+    config: &ProxyConfig,
+    plan: &Plan,
+    first: Option<Snapshot>,
+) -> Result<RunningProxy, StartError> {
     let mut reloader = Reloader::new(config);
     // The first look never answers "unchanged".
     let material = reloader.changed_tls()?.ok_or_else(|| io::Error::other("no certificates"))?;
-    let table = reloader.changed_mappings().unwrap_or_default();
+    let table = match first {
+        Some(first) => reloader.take_mappings(first.mappings, first.problems),
+        None => reloader.changed_mappings().unwrap_or_default(),
+    };
     let listen = config.tunnel.listen;
     let (address, listeners) = Listener::bind_group(listen, plan.cores.len())
         .map_err(|error| StartError::Listen(listen, error))?;
@@ -81,15 +99,17 @@ pub fn start(config: &ProxyConfig, plan: &Plan) -> Result<RunningProxy, StartErr
     let crew = Arc::new(crew);
     let status = reloader.status.clone();
     let paths = reloader.paths();
+    let reloader = Arc::new(Mutex::new(reloader));
     let reload = {
-        let (reloader, crew) = (Arc::new(Mutex::new(reloader)), crew.clone());
+        let (reloader, crew) = (reloader.clone(), crew.clone());
         move || reloader.lock().unwrap_or_else(PoisonError::into_inner).reload(&crew)
     };
     let watch = FileWatch::spawn(paths, reload.clone())?;
     // What changed between the first look and the watch must not wait for the next change.
     reload();
     let drain_deadline = config.limits.drain_deadline;
-    Ok(RunningProxy { address, crew, status, drain_deadline, watch: Mutex::new(Some(watch)) })
+    let watch = Mutex::new(Some(watch));
+    Ok(RunningProxy { address, crew, status, reloader, drain_deadline, watch })
 }
 
 fn settings(config: &ProxyConfig) -> Settings {
@@ -107,6 +127,20 @@ fn settings(config: &ProxyConfig) -> Settings {
 }
 
 impl RunningProxy {
+    /// Puts mappings in force; streams they no longer allow end.
+    pub fn publish(&self, snapshot: Snapshot) {
+        let mut reloader = self.reloader.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = reloader.take_mappings(snapshot.mappings, snapshot.problems);
+        // Under the lock, so that two publishers cannot overtake each other.
+        self.crew.tell(|| ProxyMessage::Mappings(table.clone()));
+    }
+
+    /// How many mappings are in force, and how many problems there are with others.
+    pub fn mapping_counts(&self) -> (usize, usize) {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        (status.mappings, status.problems.len())
+    }
+
     /// Where tunnels are accepted.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -22,7 +22,7 @@ fn a_short_proxy_file_has_every_default() {
     assert_eq!(config.tunnel.tls.client_ca, Path::new("/etc/ca.crt"));
     assert_eq!(config.tunnel.tls.crl, None);
     assert_eq!(config.tenancy, TenancyConfig::Dedicated { subaccount: "alpha".to_owned() });
-    assert_eq!(config.mappings_directory, Path::new("/base/mappings"));
+    assert_eq!(config.mappings.directory(), Some(Path::new("/base/mappings")));
     assert_eq!((config.workers.count, config.workers.engine), (0, EngineChoice::Auto));
     assert_eq!((config.workers.pin, config.admin), (Pin::Auto, None));
     assert_eq!(config.limits.dial_timeout, limits::DIAL_TIMEOUT);
@@ -63,7 +63,7 @@ fn units_choices_and_paths_are_applied() {
     assert_eq!(config.limits.idle_timeout, Some(Duration::from_secs(60)));
     assert_eq!(config.limits.dial_timeout, Duration::from_secs(3));
     assert_eq!((config.workers.engine, config.workers.pin), (EngineChoice::IoUring, Pin::Never));
-    assert_eq!(config.mappings_directory, Path::new("/base/../m"));
+    assert_eq!(config.mappings.directory(), Some(Path::new("/base/../m")));
     assert!(!config.tunnel.strict_sni);
 
     let proxied = "[outbound_proxy]\nurl = \"http://[fd00::1]:3128/\"\nusername = \"u\"\n\
