@@ -4,6 +4,7 @@
 mod authorise;
 mod budgets;
 mod doorkeeper;
+mod probe;
 mod reload;
 mod request;
 mod role;
