@@ -266,6 +266,12 @@ pub const ADMIN_HEAD_BYTES_MAX: usize = 16 * 1024;
 pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How old a connection of the admin server gets: nobody holds one of the few by reading slowly.
 pub const ADMIN_CONNECTION_AGE_MAX: Duration = Duration::from_secs(300);
+/// A tunnel to ourselves, from connecting to the answer: a busy worker answers in milliseconds,
+/// and kubelets wait 5 s as the chart asks them to.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Within this, whoever asks whether tunnels open gets the last answer: a handshake costs 0.3 ms
+/// of a worker, and `/readyz` asks for one.
+pub const PROBE_FRESH: Duration = Duration::from_secs(1);
 /// Kinds of log lines told apart when repeated ones are left out.
 pub const LOG_REPEAT_KEYS_MAX: usize = 1024;
 

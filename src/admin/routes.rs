@@ -51,6 +51,10 @@ async fn healthz() -> Response {
 /// Answered without a blocking thread: questions that wait for a stuck worker must not make a
 /// probe time out as well.
 async fn readyz(State(source): State<Shared>) -> Response {
+    if let Some(over) = source.look() {
+        // An end without a word leaves what was known before.
+        let _ = over.await;
+    }
     let readiness = source.ready();
     let ready = readiness.is_ready();
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

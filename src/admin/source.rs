@@ -1,6 +1,7 @@
 //! What the admin server asks a role. The role knows its workers; the server knows only this.
 
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use crate::telemetry::{CountersSnapshot, Latency};
 
@@ -8,6 +9,11 @@ use crate::telemetry::{CountersSnapshot, Latency};
 pub trait Source: Send + Sync + 'static {
     /// Whether new work may be sent here. Never waits: probes have short deadlines.
     fn ready(&self) -> Readiness;
+    /// Asks for a fresh look at what [`Source::ready`] tells; the receiver hears when it is over,
+    /// within [`crate::limits::PROBE_TIMEOUT`] or two. Nothing where there is none to be had.
+    fn look(&self) -> Option<oneshot::Receiver<()>> {
+        None
+    }
     /// All workers' latencies since the start, and in words what is missing from them.
     /// May wait up to [`crate::limits::WORKER_ANSWER_TIMEOUT`] for the workers.
     fn latency(&self) -> (Latency, Vec<String>);

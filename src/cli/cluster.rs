@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use tokio::sync::oneshot;
+
 use super::node::{Failure, Node};
 use crate::{
     config::{KubernetesConfig, ProxyConfig},
@@ -89,6 +91,10 @@ impl Node for ProxyNode {
     fn unready(&self) -> Vec<String> {
         let cluster = self.kubernetes.as_ref().and_then(RunningKubernetes::unready);
         self.proxy.unready().into_iter().chain(cluster).collect()
+    }
+
+    fn look(&self) -> Option<oneshot::Receiver<()>> {
+        self.proxy.look()
     }
 
     fn notes(&self) -> Vec<String> {

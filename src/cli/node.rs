@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tokio::sync::oneshot;
+
 use crate::{
     admin::{self, Admin, Readiness, Source},
     config::{EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig},
@@ -78,6 +80,10 @@ pub fn plan(role: &'static str, config: &WorkersConfig) -> Result<Plan, String> 
 pub trait Node: Send + Sync + 'static {
     /// Why new work should not be sent here; nothing when it may be.
     fn unready(&self) -> Vec<String>;
+    /// Asks for a fresh look, where [`Node::unready`] tells of one; hears when it is over.
+    fn look(&self) -> Option<oneshot::Receiver<()>> {
+        None
+    }
     /// What is wrong and no reason against new work.
     fn notes(&self) -> Vec<String> {
         Vec::new()
@@ -96,7 +102,11 @@ pub trait Node: Send + Sync + 'static {
 
 impl Node for RunningProxy {
     fn unready(&self) -> Vec<String> {
-        if self.is_draining() { vec!["draining".to_owned()] } else { Vec::new() }
+        Self::unready(self)
+    }
+
+    fn look(&self) -> Option<oneshot::Receiver<()>> {
+        Self::look(self)
     }
 
     fn facts(&self) -> Vec<(Fact, u64)> {
@@ -163,6 +173,10 @@ impl<N: Node> Gathered<N> {
 impl<N: Node> Source for Gathered<N> {
     fn ready(&self) -> Readiness {
         Readiness { reasons: self.node.unready(), notes: self.node.notes() }
+    }
+
+    fn look(&self) -> Option<oneshot::Receiver<()>> {
+        self.node.look()
     }
 
     fn latency(&self) -> (Latency, Vec<String>) {

@@ -1,6 +1,6 @@
 //! `causeway proxy`: the cloud side.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, thread};
 
 use super::{
     args::RunArgs,
@@ -25,12 +25,19 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
         "proxy serves"
     );
     let signal = signals::wait_for_end(|| running.proxy.warn_of_expiry())?;
-    tracing::info!(signal, "draining; another signal ends at once");
+    running.proxy.leave();
     signals::end_on_second()?;
     // Another replica leads while this one drains.
     if let Some(kubernetes) = &running.kubernetes {
         kubernetes.resign();
     }
+    let delay = config.limits.drain_delay;
+    if !delay.is_zero() {
+        let seconds = delay.as_secs();
+        tracing::info!(signal, seconds, "no longer ready; accepts a little longer");
+        thread::sleep(delay);
+    }
+    tracing::info!(signal, "draining; another signal ends at once");
     let aborted = running.proxy.drain(None);
     tracing::info!(aborted, "proxy ends");
     Ok(())

@@ -86,6 +86,7 @@ pub(super) struct ProxyLimits {
     pub(super) dial_timeout_seconds: Option<i64>,
     pub(super) half_closed_timeout_seconds: Option<i64>,
     pub(super) idle_timeout_seconds: Option<i64>,
+    pub(super) drain_delay_seconds: Option<i64>,
     pub(super) drain_deadline_seconds: Option<i64>,
     pub(super) streams_per_subaccount_max: Option<i64>,
     pub(super) streams_per_tunnel_max: Option<i64>,

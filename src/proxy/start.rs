@@ -4,13 +4,19 @@ use std::{
     cell::Cell,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
+
+use tokio::sync::oneshot;
 
 use super::{
     budgets::Budgets,
     doorkeeper::Doorkeeper,
+    probe::Probe,
     reload::{Reloader, Status, warn_of_expiry},
     role::{ProxyMessage, ProxyRole, Settings},
 };
@@ -51,6 +57,9 @@ pub struct RunningProxy {
     drain_deadline: Duration,
     /// Stops watching when dropped; `None` once draining.
     watch: Mutex<Option<FileWatch>>,
+    probe: Probe,
+    /// Set once it is to stop, before it stops accepting.
+    leaving: AtomicBool,
 }
 
 /// Starts a proxy on the given workers.
@@ -109,9 +118,16 @@ pub fn start_with(
     let watch = FileWatch::spawn(paths, reload.clone())?;
     // What changed between the first look and the watch must not wait for the next change.
     reload();
-    let drain_deadline = config.limits.drain_deadline;
-    let watch = Mutex::new(Some(watch));
-    Ok(RunningProxy { address, crew, status, reloader, drain_deadline, watch })
+    Ok(RunningProxy {
+        address,
+        crew,
+        status,
+        reloader,
+        drain_deadline: config.limits.drain_deadline,
+        watch: Mutex::new(Some(watch)),
+        probe: Probe::start(address, &config.tunnel.external_host)?,
+        leaving: AtomicBool::new(false),
+    })
 }
 
 fn settings(config: &ProxyConfig) -> Settings {
@@ -121,6 +137,7 @@ fn settings(config: &ProxyConfig) -> Settings {
     Settings {
         // An address cannot be sent as SNI (RFC 6066 §3), so there is nothing to hold it against.
         server_names: if strict { vec![config.tunnel.external_host.clone()] } else { Vec::new() },
+        listen: config.tunnel.listen.ip(),
         timeouts: Timeouts { idle: limits.idle_timeout, half_closed: limits.half_closed_timeout },
         dial_timeout: limits.dial_timeout,
         streams_per_subaccount_max: limits.streams_per_subaccount_max,
@@ -153,9 +170,24 @@ impl RunningProxy {
         &self.crew
     }
 
-    /// Whether it accepts no more.
-    pub fn is_draining(&self) -> bool {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    /// Asks for a fresh look at whether tunnels open, for [`RunningProxy::unready`] to tell; the
+    /// receiver hears when it is over. Nothing where there is nothing to find out any more.
+    pub fn look(&self) -> Option<oneshot::Receiver<()>> {
+        (!self.leaving.load(Relaxed)).then(|| self.probe.look())
+    }
+
+    /// Why no new tunnels should come here, as far as is known without waiting.
+    pub fn unready(&self) -> Vec<String> {
+        if self.leaving.load(Relaxed) {
+            return vec!["draining".to_owned()];
+        }
+        self.probe.problem().into_iter().collect()
+    }
+
+    /// Says from now on that no new tunnels should come here, and goes on serving those that do:
+    /// whoever sends them needs a while to see it.
+    pub fn leave(&self) {
+        self.leaving.store(true, Relaxed);
     }
 
     /// What an operator wants to know besides counters: mappings, problems, the certificate.
@@ -187,6 +219,7 @@ impl RunningProxy {
     /// Stops accepting, lets streams end for the configured time, aborts the rest and ends the
     /// workers. Says how many streams were aborted.
     pub fn drain(&self, deadline: Option<Duration>) -> usize {
+        self.leave();
         drop(self.watch.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.crew.drain(deadline.unwrap_or(self.drain_deadline))
     }

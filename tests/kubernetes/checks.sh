@@ -31,9 +31,10 @@ check() {
 
 # says PATTERN COMMAND...: does the output of a command, failing or not, contain the pattern?
 says() {
-    local pattern=$1
+    local pattern=$1 seen
     shift
-    if "$@" 2>&1 | grep -qi -e "$pattern"; then echo yes; else echo no; fi
+    seen=$("$@" 2>&1)
+    if grep -qi -e "$pattern" <<<"$seen"; then echo yes; else echo no; fi
 }
 
 field() {
@@ -152,7 +153,9 @@ plain_http() {
 
 widgets=/apis/demo.example.com/v1/namespaces/default/widgets
 established widget.yaml widgets.demo.example.com
-k get widgets --watch --no-headers -o custom-columns=SIZE:.spec.size >"$work/watched" &
+# By itself, and not through the function above: that would be a shell around it to kill.
+kubectl --cache-dir="$work/cache" get widgets --watch --no-headers \
+    -o custom-columns=SIZE:.spec.size >"$work/watched" 2>/dev/null &
 watcher=$!
 custom_resources
 leases
