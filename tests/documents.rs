@@ -285,6 +285,12 @@ fn every_dependency_has_its_line_and_no_line_is_left_over() {
 }
 
 #[test]
+fn the_resource_in_config_is_the_one_the_program_prints() {
+    let printed = causeway::kubernetes::definition();
+    assert_eq!(read("config/crd/servicemappings.yaml"), printed, "run causeway crd");
+}
+
+#[test]
 fn the_changelog_has_a_place_for_what_is_not_released() {
     let changelog = read("CHANGELOG.md");
     assert!(section(&changelog, "## [Unreleased]").contains("### Added"));

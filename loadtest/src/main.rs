@@ -6,6 +6,7 @@ mod failure;
 mod generator;
 mod machine;
 mod pki;
+mod profile;
 mod record;
 mod relay;
 mod report;
@@ -38,6 +39,9 @@ enum Command {
     /// The plain Rust relay that `compare` starts.
     #[command(hide = true)]
     Relay(relay::RelayArgs),
+    /// The plain Rust relay's side of the clients, for whole chains.
+    #[command(hide = true)]
+    RelayClient(relay::RelayClientArgs),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => arguments.run(),
         Command::Compare(arguments) => arguments.run(),
         Command::Relay(arguments) => arguments.run(),
+        Command::RelayClient(arguments) => arguments.run(),
     };
     match done {
         Ok(code) => code,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::{Failure, While as _};
 
 /// The scenarios that come with the harness, in the order of a comparison.
-pub(crate) const BUILT_IN: [(&str, &str); 11] = [
+pub(crate) const BUILT_IN: [(&str, &str); 13] = [
     ("bulk-up", include_str!("../scenarios/bulk-up.toml")),
     ("bulk-down", include_str!("../scenarios/bulk-down.toml")),
     ("bulk-both", include_str!("../scenarios/bulk-both.toml")),
@@ -19,12 +19,15 @@ pub(crate) const BUILT_IN: [(&str, &str); 11] = [
     ("idle", include_str!("../scenarios/idle.toml")),
     ("stalled-reader", include_str!("../scenarios/stalled-reader.toml")),
     ("ping-during-bulk", include_str!("../scenarios/ping-during-bulk.toml")),
+    ("half-saturation-1k", include_str!("../scenarios/half-saturation-1k.toml")),
+    ("open-streams", include_str!("../scenarios/open-streams.toml")),
 ];
 
 /// Messages up to this size: the client's and the service's buffers hold one.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
-/// Below the limit of 20000 descriptors that many machines have, with two a stream in the harness.
-const STREAMS_MAX: usize = 9_000;
+/// Below the limit of 20000 descriptors that many machines have, with two a stream in the harness
+/// and in a contestant that has a connection for each stream.
+const STREAMS_MAX: usize = 9_900;
 
 /// One scenario file.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -48,6 +51,10 @@ pub(crate) struct Scenario {
     /// Part of `compare --quick`.
     #[serde(default)]
     pub(crate) quick: bool,
+    /// `compare` measures it with each of these numbers of streams in its one load, and tells how
+    /// much CPU per operation grows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) open_streams: Vec<usize>,
     /// What runs, all at the same time.
     pub(crate) load: Vec<Load>,
 }
@@ -66,7 +73,29 @@ pub(crate) struct Load {
     /// Operations a second, all streams together (open loop): latency counts from the moment an
     /// operation was due. Absent: each stream begins the next when the last has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) rate: Option<f64>,
+    pub(crate) rate: Option<Rate>,
+    /// So many streams have an operation under way at the same time, and all take turns; a `rate`
+    /// is then spread over these. Absent: every stream has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) active: Option<usize>,
+}
+
+/// How many operations are due.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Rate {
+    /// A second.
+    PerSecond(f64),
+    /// Relative to what the contestants of a comparison can do at most.
+    Relative(Relative),
+}
+
+/// A rate that a comparison finds out first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Relative {
+    /// Half of what a closed loop of the same scenario reaches.
+    HalfSaturation,
 }
 
 /// What a stream does.
@@ -156,7 +185,50 @@ impl Scenario {
         if streams == 0 || streams > STREAMS_MAX {
             return wrong(format!("{streams} streams in all, allowed are 1 to {STREAMS_MAX}"));
         }
+        if !self.open_streams.is_empty() {
+            self.check_open_streams()?;
+        }
         self.load.iter().try_for_each(Load::check)
+    }
+
+    fn check_open_streams(&self) -> Result<(), Failure> {
+        let [Load { active: Some(active), .. }] = self.load[..] else {
+            return Err(Failure("open_streams needs one [[load]], with the key active".to_owned()));
+        };
+        match self.open_streams.iter().find(|number| !(active..=STREAMS_MAX).contains(number)) {
+            Some(number) => Err(Failure(format!(
+                "open_streams has {number}, allowed are {active} (active) to {STREAMS_MAX}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The scenario once for each number of its open streams, or as it is.
+    pub(crate) fn variants(&self) -> Vec<Self> {
+        if self.open_streams.is_empty() {
+            return vec![self.clone()];
+        }
+        let variant = |streams: &usize| {
+            let mut variant = self.clone();
+            variant.name = format!("{}-{streams}", self.name);
+            variant.load.iter_mut().for_each(|load| load.streams = *streams);
+            variant
+        };
+        self.open_streams.iter().map(variant).collect()
+    }
+
+    /// Whether a rate of it must be found out first; as it stands it is a closed loop.
+    pub(crate) fn is_relative(&self) -> bool {
+        self.load.iter().any(|load| matches!(load.rate, Some(Rate::Relative(_))))
+    }
+
+    /// Puts a rate where one was relative.
+    pub(crate) fn settle_rate(&mut self, per_second: f64) {
+        for load in &mut self.load {
+            if matches!(load.rate, Some(Rate::Relative(_))) {
+                load.rate = Some(Rate::PerSecond(per_second));
+            }
+        }
     }
 
     /// Whether the work of the scenario is bytes; otherwise it is operations.
@@ -176,6 +248,14 @@ impl Scenario {
 }
 
 impl Load {
+    /// Operations that are due each second; none in a closed loop.
+    pub(crate) fn per_second(&self) -> Option<f64> {
+        match self.rate? {
+            Rate::PerSecond(rate) => Some(rate),
+            Rate::Relative(Relative::HalfSaturation) => None,
+        }
+    }
+
     fn check(&self) -> Result<(), Failure> {
         if self.bytes == 0 || self.bytes > MESSAGE_BYTES_MAX {
             return Err(Failure(format!(
@@ -183,8 +263,18 @@ impl Load {
                 self.bytes
             )));
         }
+        match self.active {
+            Some(_) if self.kind != Kind::PingPong => {
+                return Err(Failure("active is for ping-pong; leave it out of others".to_owned()));
+            }
+            Some(active) if active == 0 || active > self.streams => {
+                let streams = self.streams;
+                return Err(Failure(format!("active is {active}, allowed are 1 to {streams}")));
+            }
+            _ => {}
+        }
         match self.rate {
-            Some(rate) if !(rate > 0.0 && rate <= 1e7) => {
+            Some(Rate::PerSecond(rate)) if !(rate > 0.0 && rate <= 1e7) => {
                 Err(Failure(format!("rate is {rate}, allowed is more than 0 up to 10 million")))
             }
             Some(_) if !self.kind.has_operations() => Err(Failure(
@@ -226,8 +316,33 @@ mod tests {
     }
 
     #[test]
+    fn a_relative_rate_is_a_closed_loop_until_it_is_settled() {
+        let mut scenario = Scenario::find("half-saturation-1k").unwrap();
+        assert!(scenario.is_relative());
+        assert_eq!(scenario.load[0].per_second(), None);
+        scenario.settle_rate(1234.5);
+        assert!(!scenario.is_relative());
+        assert_eq!(scenario.load[0].per_second(), Some(1234.5));
+    }
+
+    #[test]
+    fn open_streams_become_a_scenario_each() {
+        let scenario = Scenario::find("open-streams").unwrap();
+        let variants = scenario.variants();
+        assert_eq!(variants.len(), scenario.open_streams.len());
+        for (variant, streams) in variants.iter().zip(&scenario.open_streams) {
+            variant.check().unwrap();
+            assert_eq!(variant.load[0].streams, *streams);
+            assert!(variant.name.ends_with(&streams.to_string()));
+        }
+        assert_eq!(Scenario::find("idle").unwrap().variants().len(), 1);
+    }
+
+    #[test]
     fn a_wrong_scenario_is_refused_with_the_key_that_is_wrong() {
         let load = "[[load]]\nkind = \"bulk-up\"\nstreams = 1\n";
+        let ping = "[[load]]\nkind = \"ping-pong\"\nstreams = 2\n";
+        let open = "open_streams = [2, 99999]\n";
         for (text, word) in [
             (format!("name=\"x\"\nabout=\"\"\nseconds=0\n{load}"), "seconds"),
             (format!("name=\"x\"\nabout=\"\"\nseconds=1\ntunnels=0\n{load}"), "tunnels"),
@@ -235,6 +350,11 @@ mod tests {
             (format!("name=\"x\"\nabout=\"\"\nseconds=1\n{load}rate=5\n"), "rate"),
             (format!("name=\"x\"\nabout=\"\"\nseconds=1\n{load}bytes=0\n"), "bytes"),
             (format!("name=\"x\"\nabout=\"\"\nseconds=1\n{load}colour=1\n"), "colour"),
+            (format!("name=\"x\"\nabout=\"\"\nseconds=1\n{load}active=1\n"), "active"),
+            (format!("name=\"x\"\nabout=\"\"\nseconds=1\n{ping}active=3\n"), "active"),
+            (format!("name=\"x\"\nabout=\"\"\nseconds=1\n{ping}rate=\"fast\"\n"), "rate"),
+            (format!("name=\"x\"\nabout=\"\"\nseconds=1\n{open}{ping}"), "active"),
+            (format!("name=\"x\"\nabout=\"\"\nseconds=1\n{open}{ping}active=2\n"), "99999"),
             ("name=\"x\"\nabout=\"\"\nseconds=1\nload=[]\n".to_owned(), "load"),
         ] {
             let Failure(words) = Scenario::parse(&text).unwrap_err();

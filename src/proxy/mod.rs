@@ -5,6 +5,7 @@ mod authorise;
 mod budgets;
 mod doorkeeper;
 mod hold;
+mod probe;
 mod reload;
 mod request;
 mod role;
@@ -16,4 +17,4 @@ mod visit;
 
 pub use role::ProxyMessage;
 pub use sources::{load_material, tenancy};
-pub use start::{RunningProxy, StartError, start};
+pub use start::{RunningProxy, StartError, start, start_with};

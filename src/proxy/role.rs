@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::fd::OwnedFd,
     rc::Rc,
     sync::Arc,
@@ -38,6 +38,8 @@ pub enum ProxyMessage {
 pub(super) struct Settings {
     /// Names a client may ask for by SNI; empty when the check is off.
     pub(super) server_names: Vec<String>,
+    /// Where the listener is; unspecified when everywhere.
+    pub(super) listen: IpAddr,
     pub(super) timeouts: Timeouts,
     pub(super) dial_timeout: Duration,
     pub(super) streams_per_subaccount_max: usize,

@@ -62,8 +62,8 @@ pub(super) async fn serve(
             }
             Alpn::Http1 => {
                 let Tunnel { link, inbound } = &mut tunnel;
-                let settings = &visit.role.settings;
-                let asked = read_request(&shard.pool, settings, &visit.live, link, inbound);
+                let caller = (&visit.role.settings, visit.peer.ip());
+                let asked = read_request(&shard.pool, caller, &visit.live, link, inbound);
                 let asked = Box::pin(asked).await;
                 answer(&visit, tunnel, asked).await;
             }

@@ -175,7 +175,7 @@ pub(super) fn run<R: Role>(
         let shard = Rc::new(Shard::new(post.index, driver.clone(), pool, post.counters));
         let adopt = |posted: Posted| {
             let Posted { number, fd, group } = posted;
-            Listener::adopt(&driver, fd).map(|listener| Door { number, listener, group })
+            Listener::adopt(fd).map(|listener| Door { number, listener, group })
         };
         let listeners: std::io::Result<Vec<_>> = post.listeners.into_iter().map(adopt).collect();
         let listeners = match listeners {

@@ -34,6 +34,7 @@ mod pressure;
 mod process;
 mod quiet;
 mod refusals;
+mod replicas;
 mod restart;
 mod service_log;
 mod sharing;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
     refusals::add(&mut suite);
     pressure::add(&mut suite);
     quiet::add(&mut suite);
+    replicas::add(&mut suite);
     restart::add(&mut suite);
     sharing::add(&mut suite);
     speed::add(&mut suite);

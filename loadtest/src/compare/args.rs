@@ -1,22 +1,23 @@
 //! The command line of `compare`, and its course.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use super::{
     cell::Bench,
-    plan::{self, QUICK_ROUNDS, ROUNDS},
-    result::{Compared, Comparison, Entry, Listed},
+    course,
+    plan::{self, Block, QUICK_ROUNDS, ROUNDS},
+    result::{Comparison, Listed},
 };
 use crate::{
-    contestants::{Contestant, lineup, pin_this_thread},
+    contestants::{Contestant, Setup, lineup, pin_this_thread},
     failure::{Failure, While as _},
     machine::{Machine, allow_many_files, allowed_cores},
     pki::Pki,
-    report,
+    profile, report,
     scenario::{BUILT_IN, Scenario},
 };
 
@@ -39,9 +40,18 @@ pub(crate) struct CompareArgs {
     /// Length of each measurement, instead of the scenario's own.
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
-    /// Within three minutes: fewer scenarios, fewer and shorter rounds. For finding errors.
+    /// The whole chain: each contestant at both ends, its client side and its server side together
+    /// on one core, with plain TCP into the one and out of the other.
+    #[arg(long)]
+    chain: bool,
+    /// Within three minutes: fewer scenarios, fewer and shorter rounds, and of whole chains only a
+    /// few. For finding errors.
     #[arg(long)]
     quick: bool,
+    /// Where CPU time goes: one more measurement of everybody with `perf record` beside it, whose
+    /// shares by cause are in the report. Data and folded stacks go here.
+    #[arg(long, value_name = "DIR")]
+    profile: Option<PathBuf>,
     /// Where the report goes: text, JSON and HTML [default: only the text, on standard output].
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -57,7 +67,8 @@ impl CompareArgs {
             None if self.quick => QUICK_ROUNDS,
             None => ROUNDS,
         };
-        let scenarios = self.scenarios(rounds, taking_part.len())?;
+        let blocks = self.blocks(rounds, &taking_part)?;
+        let (profiles, profiles_skipped) = self.profiles()?;
         let mut comparison = Comparison {
             headline: String::new(),
             command: env::args().collect::<Vec<_>>().join(" "),
@@ -67,7 +78,10 @@ impl CompareArgs {
             rounds,
             quick: self.quick,
             contestants: everybody,
+            profiles_skipped,
             scenarios: Vec::new(),
+            growth: Vec::new(),
+            engines: Vec::new(),
         };
         allow_many_files();
         let cores = allowed_cores();
@@ -75,8 +89,14 @@ impl CompareArgs {
             pin_this_thread(second)?;
             (comparison.contestant_core, comparison.generator_core) = (Some(first), Some(second));
         }
-        measure_all(&mut comparison, &taking_part, &scenarios)?;
-        comparison.judge();
+        let directory = tempfile::Builder::new().prefix("causeway-loadtest-").tempdir()?;
+        let pki = Pki::make(directory.path())?;
+        let bench = Bench {
+            directory: directory.path(),
+            pki: &pki,
+            contestant_core: comparison.contestant_core,
+        };
+        comparison.conclude(course::measure_all(&bench, blocks, rounds, profiles));
         report::publish_comparison(&comparison, self.report.as_deref())?;
         Ok(if comparison.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
@@ -113,7 +133,38 @@ impl CompareArgs {
         Ok((listed, all))
     }
 
-    fn scenarios(&self, rounds: usize, contestants: usize) -> Result<Vec<Scenario>, Failure> {
+    /// Where profiles go, or why there are none although they were asked for.
+    fn profiles(&self) -> Result<(Option<&Path>, Option<String>), Failure> {
+        let Some(directory) = self.profile.as_deref() else { return Ok((None, None)) };
+        if let Some(why) = profile::missing() {
+            eprintln!("causeway-loadtest: no profiles: {why}");
+            return Ok((None, Some(why)));
+        }
+        fs::create_dir_all(directory).during(directory.display())?;
+        Ok((Some(directory), None))
+    }
+
+    fn blocks(&self, rounds: usize, contestants: &[Contestant]) -> Result<Vec<Block>, Failure> {
+        let setup = if self.chain { Setup::Chain } else { Setup::Proxy };
+        let mut blocks: Vec<Block> = self
+            .scenarios()?
+            .iter()
+            .flat_map(|scenario| plan::blocks(scenario, setup, contestants))
+            .collect();
+        if self.quick {
+            if !self.chain && self.scenarios.is_empty() {
+                blocks.extend(plan::quick_chains(contestants)?);
+            }
+            plan::quicken(&mut blocks, rounds);
+        }
+        if let Some(seconds) = self.seconds {
+            blocks.iter_mut().for_each(|block| block.scenario.seconds = seconds);
+        }
+        blocks.iter().try_for_each(|block| block.scenario.check())?;
+        Ok(blocks)
+    }
+
+    fn scenarios(&self) -> Result<Vec<Scenario>, Failure> {
         let built_in = || BUILT_IN.iter().map(|(name, _)| Scenario::find(name));
         let named = || self.scenarios.iter().map(|name| Scenario::find(name));
         let all: Result<Vec<_>, _> =
@@ -121,46 +172,7 @@ impl CompareArgs {
         let mut all = all?;
         if self.quick {
             all.retain(|scenario| scenario.quick || !self.scenarios.is_empty());
-            plan::quicken(&mut all, rounds, contestants);
         }
-        if let Some(seconds) = self.seconds {
-            all.iter_mut().for_each(|scenario| scenario.seconds = seconds);
-        }
-        all.iter().try_for_each(Scenario::check)?;
         Ok(all)
     }
-}
-
-fn measure_all(
-    comparison: &mut Comparison,
-    contestants: &[Contestant],
-    scenarios: &[Scenario],
-) -> Result<(), Failure> {
-    let directory = tempfile::Builder::new().prefix("causeway-loadtest-").tempdir()?;
-    let pki = Pki::make(directory.path())?;
-    let bench = Bench {
-        directory: directory.path(),
-        pki: &pki,
-        contestant_core: comparison.contestant_core,
-    };
-    let rounds = comparison.rounds;
-    let turns = plan::turns(scenarios.len(), rounds, contestants.len());
-    let seconds = plan::seconds(scenarios, rounds, contestants.len());
-    let progress = report::Progress::start(turns.len(), seconds);
-    let mut entries: Vec<Vec<Entry>> =
-        scenarios.iter().map(|_| contestants.iter().map(Entry::new).collect()).collect();
-    for turn in turns {
-        let (contestant, scenario) = (&contestants[turn.contestant], &scenarios[turn.scenario]);
-        progress.says(&format!("{}, {}, round {}", scenario.name, contestant.name, turn.round + 1));
-        let outcome = bench.measure(contestant, scenario);
-        entries[turn.scenario][turn.contestant].add(outcome);
-        progress.one_more();
-    }
-    progress.end();
-    comparison.scenarios = scenarios
-        .iter()
-        .zip(entries)
-        .map(|(scenario, entries)| Compared::new(scenario.clone(), entries))
-        .collect();
-    Ok(())
 }

@@ -1,16 +1,11 @@
 //! What a comparison found, as it is reported and written as JSON.
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::{cell::Sample, spread::Spread};
-use crate::{
-    contestants::Contestant,
-    failure::Failure,
-    machine::Machine,
-    record::{Percentiles, histogram},
-    scenario::Scenario,
+use super::{
+    added::AddedLatency, engines::EngineRatio, entry::Entry, growth::Growth, spread::Spread,
 };
+use crate::{contestants::Setup, machine::Machine, scenario::Scenario};
 
 /// A whole comparison.
 #[derive(Debug, Serialize)]
@@ -24,7 +19,14 @@ pub(crate) struct Comparison {
     pub(crate) rounds: usize,
     pub(crate) quick: bool,
     pub(crate) contestants: Vec<Listed>,
+    /// Why profiles that were asked for are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) profiles_skipped: Option<String>,
     pub(crate) scenarios: Vec<Compared>,
+    /// What open streams cost, contestant by contestant.
+    pub(crate) growth: Vec<Growth>,
+    /// Which engine does more for a CPU-second, scenario by scenario.
+    pub(crate) engines: Vec<EngineRatio>,
 }
 
 /// Who takes part, and who does not.
@@ -40,31 +42,14 @@ pub(crate) struct Listed {
 #[derive(Debug, Serialize)]
 pub(crate) struct Compared {
     pub(crate) scenario: Scenario,
+    pub(crate) setup: Setup,
+    /// The scenario that this one is a variant of.
+    pub(crate) family: String,
     pub(crate) entries: Vec<Entry>,
     pub(crate) ratios: Vec<Ratio>,
-}
-
-/// One contestant in one scenario.
-#[derive(Debug, Serialize)]
-pub(crate) struct Entry {
-    pub(crate) contestant: String,
-    pub(crate) ours: bool,
-    /// Bytes or operations a second.
-    pub(crate) throughput: Option<Spread>,
-    /// Bytes or operations for each second that its CPU was busy.
-    pub(crate) per_cpu_second: Option<Spread>,
-    /// Of all rounds together.
-    pub(crate) latency: Option<Percentiles>,
-    pub(crate) resident_bytes: Option<Spread>,
-    /// How much of its core it used.
-    pub(crate) cpu_share: Option<Spread>,
-    /// How much of its core the generator used; near 1 it was the generator that held things up.
-    pub(crate) generator_cpu_share: Option<Spread>,
-    pub(crate) errors: Vec<String>,
-    /// Round by round; null where it failed.
-    pub(crate) samples: Vec<Option<Sample>>,
-    #[serde(skip)]
-    pub(crate) histogram: Histogram<u64>,
+    /// Where the scenario's rate was found out first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) added_latency: Option<AddedLatency>,
 }
 
 /// Work per CPU-second of ours over that of another.
@@ -75,115 +60,87 @@ pub(crate) struct Ratio {
     pub(crate) ratio: Spread,
 }
 
-impl Entry {
-    pub(super) fn new(contestant: &Contestant) -> Self {
-        Self {
-            contestant: contestant.name.clone(),
-            ours: contestant.ours,
-            throughput: None,
-            per_cpu_second: None,
-            latency: None,
-            resident_bytes: None,
-            cpu_share: None,
-            generator_cpu_share: None,
-            errors: Vec::new(),
-            samples: Vec::new(),
-            histogram: histogram(),
+impl Compared {
+    /// With `rate`, that is what everybody was offered after it had been found out.
+    pub(super) fn new(
+        scenario: Scenario,
+        setup: Setup,
+        family: String,
+        mut entries: Vec<Entry>,
+        rate: Option<f64>,
+    ) -> Self {
+        let counts_bytes = scenario.counts_bytes();
+        for entry in &mut entries {
+            entry.sum_up(counts_bytes);
         }
+        let ratios = ratios(&entries, counts_bytes);
+        let added_latency = rate.map(|rate| AddedLatency::new(rate, &entries));
+        Self { scenario, setup, family, entries, ratios, added_latency }
     }
 
-    /// Takes up the next round.
-    pub(super) fn add(&mut self, outcome: Result<(Sample, Histogram<u64>), Failure>) {
-        let round = self.samples.len() + 1;
-        match outcome {
-            Ok((sample, latency)) => {
-                if sample.errors > 0 {
-                    let (errors, first) = (sample.errors, sample.first_error.as_deref());
-                    let first = first.unwrap_or("unknown");
-                    self.errors.push(format!("round {round}: {errors} errors, first: {first}"));
-                }
-                self.histogram.add(latency).expect("all histograms have the same bounds");
-                self.samples.push(Some(sample));
-            }
-            Err(Failure(why)) => {
-                self.errors.push(format!("round {round}: {why}"));
-                self.samples.push(None);
-            }
+    /// Its name in tables and sentences.
+    pub(crate) fn title(&self) -> String {
+        match self.setup {
+            Setup::Proxy => self.scenario.name.clone(),
+            Setup::Chain => format!("{}, whole chain", self.scenario.name),
         }
-    }
-
-    fn sum_up(&mut self, counts_bytes: bool) {
-        let spread = |value: &dyn Fn(&Sample) -> Option<f64>| {
-            Spread::of(self.samples.iter().flatten().filter_map(value))
-        };
-        let resident = |sample: &Sample| Some(sample.resident_bytes as f64);
-        self.resident_bytes = spread(&resident);
-        self.throughput = spread(&|sample| Some(sample.work(counts_bytes) / sample.seconds));
-        self.per_cpu_second = spread(&|sample| sample.work_per_cpu_second(counts_bytes));
-        self.cpu_share = spread(&|sample| Some(sample.cpu_seconds / sample.seconds));
-        self.generator_cpu_share =
-            spread(&|sample| Some(sample.generator_cpu_seconds / sample.seconds));
-        self.latency = Percentiles::of(&self.histogram);
-    }
-
-    fn efficiencies(&self, counts_bytes: bool) -> Vec<Option<f64>> {
-        let efficiency =
-            |sample: &Option<Sample>| sample.as_ref()?.work_per_cpu_second(counts_bytes);
-        self.samples.iter().map(efficiency).collect()
     }
 }
 
-impl Compared {
-    pub(super) fn new(scenario: Scenario, entries: Vec<Entry>) -> Self {
-        let mut compared = Self { scenario, entries, ratios: Vec::new() };
-        compared.sum_up();
-        compared
-    }
-
-    fn sum_up(&mut self) {
-        let counts_bytes = self.scenario.counts_bytes();
-        for entry in &mut self.entries {
-            entry.sum_up(counts_bytes);
-        }
-        for ours in self.entries.iter().filter(|entry| entry.ours) {
-            for other in self.entries.iter().filter(|entry| entry.contestant != ours.contestant) {
-                let ratio = Spread::of_ratios(
-                    &ours.efficiencies(counts_bytes),
-                    &other.efficiencies(counts_bytes),
-                );
-                self.ratios.extend(ratio.map(|ratio| Ratio {
-                    ours: ours.contestant.clone(),
-                    other: other.contestant.clone(),
-                    ratio,
-                }));
-            }
+fn ratios(entries: &[Entry], counts_bytes: bool) -> Vec<Ratio> {
+    let efficiencies =
+        |entry: &Entry| entry.each_round(|sample| sample.work_per_cpu_second(counts_bytes));
+    let mut all = Vec::new();
+    for ours in entries.iter().filter(|entry| entry.ours) {
+        for other in entries.iter().filter(|entry| entry.contestant != ours.contestant) {
+            let ratio = Spread::of_ratios(&efficiencies(ours), &efficiencies(other));
+            all.extend(ratio.map(|ratio| Ratio {
+                ours: ours.contestant.clone(),
+                other: other.contestant.clone(),
+                ratio,
+            }));
         }
     }
+    all
 }
 
 impl Comparison {
     /// Whether something of Causeway or the harness failed; timing never does.
     pub(crate) fn failed(&self) -> bool {
         let mut entries = self.scenarios.iter().flat_map(|compared| &compared.entries);
-        entries.any(|entry| entry.ours && !entry.errors.is_empty())
+        entries.any(|entry| (entry.ours || entry.is_nobody) && !entry.errors.is_empty())
+    }
+
+    /// Whether some of it was measured with both sides of each contestant.
+    pub(crate) fn has_chains(&self) -> bool {
+        self.scenarios.iter().any(|compared| compared.setup == Setup::Chain)
+    }
+
+    /// Takes up what was measured, and says what that means as a whole.
+    pub(super) fn conclude(&mut self, scenarios: Vec<Compared>) {
+        self.growth = Growth::of(&scenarios);
+        self.engines = EngineRatio::of(&scenarios);
+        self.scenarios = scenarios;
+        self.headline = self.judge();
     }
 
     /// The sentence above everything else.
-    pub(super) fn judge(&mut self) {
-        let skipped: Vec<String> = self
+    fn judge(&self) -> String {
+        let mut skipped: Vec<String> = self
             .contestants
             .iter()
             .filter_map(|listed| Some(format!("{} ({})", listed.name, listed.skipped.as_ref()?)))
             .collect();
+        skipped.extend(self.profiles_skipped.iter().map(|why| format!("profiles ({why})")));
         let mut faulty: Vec<String> = Vec::new();
         for compared in &self.scenarios {
             for entry in compared.entries.iter().filter(|entry| !entry.errors.is_empty()) {
-                faulty.push(format!("{} in {}", entry.contestant, compared.scenario.name));
+                faulty.push(format!("{} in {}", entry.contestant, compared.title()));
             }
         }
         let mut parts = Vec::new();
         if !faulty.is_empty() {
-            parts.push(format!("ERRORS: {}", faulty.join(", ")));
+            parts.push(format!("ERRORS: {}", faulty.join("; ")));
         }
         if !skipped.is_empty() {
             parts.push(format!("SKIPPED: {}", skipped.join(", ")));
@@ -194,6 +151,6 @@ impl Comparison {
         if self.quick {
             parts.push("quick: short and few rounds, good for finding errors only".to_owned());
         }
-        self.headline = parts.join("; ");
+        parts.join("; ")
     }
 }

@@ -25,6 +25,11 @@ impl Spread {
         Some(Self { median, min, max })
     }
 
+    /// Of the rounds that have a value.
+    pub(crate) fn of_some(values: &[Option<f64>]) -> Option<Self> {
+        Self::of(values.iter().flatten().copied())
+    }
+
     /// Ours divided by theirs, each round with itself: what the machine did meanwhile met both.
     /// Rounds that one of them has not are left out.
     pub(crate) fn of_ratios(ours: &[Option<f64>], theirs: &[Option<f64>]) -> Option<Self> {

@@ -1,4 +1,5 @@
-//! Causeway's proxy, one worker, each engine and mode; the generator is its connector.
+//! Causeway, one worker a process, each engine and mode: its proxy, with the generator as connector,
+//! or proxy and connector both.
 
 use std::{
     fs,
@@ -6,7 +7,10 @@ use std::{
     process::Command,
 };
 
-use super::contestant::{Contestant, Kind, Launch, Place, SERVICE};
+use super::{
+    contestant::{Contestant, Kind, SERVICE},
+    place::{Launch, Place},
+};
 use crate::{
     failure::{Failure, While as _},
     pki::{SERVER_NAME, SUBACCOUNT},
@@ -43,7 +47,7 @@ fn ring_problem(program: &Path) -> Option<String> {
     Some(format!("causeway doctor: {why}"))
 }
 
-/// Writes configuration and mapping.
+/// The proxy: writes configuration and mapping.
 pub(super) fn configure(program: &Path, engine: &str, place: &Place) -> Result<Launch, Failure> {
     let mappings = place.directory.join("mappings");
     fs::create_dir_all(&mappings).during(mappings.display())?;
@@ -52,6 +56,35 @@ pub(super) fn configure(program: &Path, engine: &str, place: &Place) -> Result<L
     Ok(Launch {
         program: program.to_owned(),
         arguments: vec!["proxy".into(), "--config".into(), config.display().to_string()],
+    })
+}
+
+/// The connector: one channel, from a local port to the proxy.
+pub(super) fn configure_connector(
+    program: &Path,
+    engine: &str,
+    multiplexed: bool,
+    place: &Place,
+    tunnels: usize,
+) -> Result<Launch, Failure> {
+    let path = |name: &str| place.pki.path(name).display().to_string();
+    let mode = if multiplexed { "multiplexed" } else { "direct" };
+    let text = format!(
+        "[subaccount]\nid = \"{SUBACCOUNT}\"\n\n\
+         [tls]\ncertificate = \"{certificate}\"\nprivate_key = \"{key}\"\nca = \"{ca}\"\n\n\
+         [[channel]]\nendpoint = \"tcp://{SERVER_NAME}:{proxy}/{SERVICE}\"\n\
+         local_port = {local}\nconnections = {tunnels}\nmode = \"{mode}\"\n\n\
+         [workers]\ncount = 1\nengine = \"{engine}\"\n\n[log]\nlevel = \"warn\"\n",
+        certificate = path("client.crt"),
+        key = path("client.key"),
+        ca = path("ca.crt"),
+        proxy = place.service.port(),
+        local = place.listen.port(),
+    );
+    let config = place.write("connector.toml", &text)?;
+    Ok(Launch {
+        program: program.to_owned(),
+        arguments: vec!["connector".into(), "--config".into(), config.display().to_string()],
     })
 }
 
@@ -82,7 +115,7 @@ fn config(engine: &str, place: &Place, mappings: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::contestant::tests::place;
+    use super::super::place::tests::place;
     use super::*;
 
     #[test]
@@ -97,5 +130,24 @@ mod tests {
         assert_eq!(config["tunnel"]["listen"].as_str(), Some("127.0.0.1:4001"));
         let mapping = place.directory.join("mappings/loadtest.yaml");
         assert!(fs::read_to_string(mapping).unwrap().contains("127.0.0.1:4002"));
+    }
+
+    #[test]
+    fn the_connector_leads_to_the_proxy_in_the_mode_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = place(directory.path());
+        let program = Path::new("/causeway");
+        for (multiplexed, mode) in [(false, "direct"), (true, "multiplexed")] {
+            let launch = configure_connector(program, "epoll", multiplexed, &place, 4).unwrap();
+            assert_eq!(launch.arguments[0], "connector");
+            let text = fs::read_to_string(&launch.arguments[2]).unwrap();
+            let config: toml::Table = text.parse().unwrap();
+            let channel = &config["channel"][0];
+            assert_eq!(channel["endpoint"].as_str(), Some("tcp://localhost:4002/loadtest"));
+            assert_eq!(channel["local_port"].as_integer(), Some(4001));
+            assert_eq!(channel["connections"].as_integer(), Some(4));
+            assert_eq!(channel["mode"].as_str(), Some(mode));
+            assert_eq!(config["workers"]["count"].as_integer(), Some(1));
+        }
     }
 }

@@ -1,14 +1,18 @@
 //! The list of contestants, and what each looks like to the comparison.
 
 use std::{
-    env, fs,
-    net::{Ipv4Addr, SocketAddr},
+    env,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use tokio::net::TcpSocket;
+use serde::Serialize;
 
-use super::{causeway, haproxy, nginx, plain_rust, stunnel};
+use super::{
+    causeway, haproxy, nginx,
+    place::{Launch, Place, Post},
+    plain_rust, stunnel,
+};
 use crate::{
     failure::{Failure, While as _},
     generator::Target,
@@ -17,6 +21,16 @@ use crate::{
 
 /// The service's name in CONNECT.
 pub(super) const SERVICE: &str = "loadtest";
+
+/// How much of the way from client to service is the contestant's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Setup {
+    /// The side of the service; the generator speaks TLS itself, and CONNECT where that is needed.
+    Proxy,
+    /// Both sides: plain TCP goes in and comes out, and TLS is between the contestant's processes.
+    Chain,
+}
 
 /// One of those that are compared.
 #[derive(Debug, Clone)]
@@ -39,72 +53,99 @@ pub(super) enum Kind {
     Nginx { program: PathBuf, module: Option<PathBuf> },
     Stunnel { program: PathBuf },
     PlainRust { program: PathBuf, h2: bool },
-}
-
-/// What a start needs to know.
-#[derive(Debug)]
-pub(crate) struct Place {
-    /// An empty directory of its own.
-    pub(crate) directory: PathBuf,
-    /// Where it shall listen.
-    pub(crate) listen: SocketAddr,
-    /// Where streams go.
-    pub(crate) service: SocketAddr,
-    pub(crate) pki: Pki,
-    /// Keeps the port from becoming the near end of a connection before the contestant listens on
-    /// it. Servers set SO_REUSEADDR, so they can while this socket has it and does not listen.
-    _held: Option<TcpSocket>,
-}
-
-/// A command that runs in the foreground.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Launch {
-    pub(crate) program: PathBuf,
-    pub(crate) arguments: Vec<String>,
-}
-
-impl Place {
-    /// A directory below `parent` and a free port.
-    pub(crate) fn make(
-        parent: &Path,
-        name: &str,
-        service: SocketAddr,
-        pki: &Pki,
-    ) -> Result<Self, Failure> {
-        let directory = parent.join(name);
-        if directory.exists() {
-            fs::remove_dir_all(&directory).during(directory.display())?;
-        }
-        fs::create_dir_all(&directory).during(directory.display())?;
-        let held = TcpSocket::new_v4()?;
-        held.set_reuseaddr(true)?;
-        held.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-        let listen = held.local_addr()?;
-        Ok(Self { directory, listen, service, pki: pki.clone(), _held: Some(held) })
-    }
-
-    /// Writes a file into the directory.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
-        let path = self.directory.join(name);
-        fs::write(&path, text).during(path.display())?;
-        Ok(path)
-    }
+    Nobody,
 }
 
 impl Contestant {
-    /// Writes its configuration; answers what to start.
-    pub(crate) fn configure(&self, place: &Place) -> Result<Launch, Failure> {
+    /// Nothing at all: the generator's clients speak to the service. What a latency is without
+    /// anybody between them.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            name: "no proxy".into(),
+            about: "the generator's clients on the service itself".into(),
+            ours: false,
+            missing: None,
+            kind: Kind::Nobody,
+        }
+    }
+
+    /// Whether it is nothing but the harness.
+    pub(crate) fn is_nobody(&self) -> bool {
+        matches!(self.kind, Kind::Nobody)
+    }
+
+    /// Whether goals are told relative to it.
+    pub(crate) fn is_haproxy(&self) -> bool {
+        matches!(self.kind, Kind::HaProxy { .. })
+    }
+
+    /// Engine and mode of Causeway's.
+    pub(crate) fn engine_and_mode(&self) -> Option<(&'static str, &'static str)> {
+        match &self.kind {
+            Kind::Causeway { engine, multiplexed: true, .. } => Some((engine, "multiplexed")),
+            Kind::Causeway { engine, multiplexed: false, .. } => Some((engine, "direct")),
+            _ => None,
+        }
+    }
+
+    /// Writes configurations below `directory`; answers what to start, the service's side first.
+    pub(crate) fn prepare(
+        &self,
+        setup: Setup,
+        tunnels: usize,
+        directory: &Path,
+        service: SocketAddr,
+        pki: &Pki,
+    ) -> Result<Vec<Post>, Failure> {
+        if self.is_nobody() {
+            return Ok(Vec::new());
+        }
+        let name = self.name.replace(' ', "-");
+        let place = Place::make(directory, &name, service, pki)?;
+        let proxy = place.listen;
+        let mut posts = vec![Post { launch: self.configure(&place)?, place }];
+        if setup == Setup::Chain {
+            let place = Place::make(directory, &format!("{name}-connector"), proxy, pki)?;
+            posts.push(Post { launch: self.configure_connector(&place, tunnels)?, place });
+        }
+        Ok(posts)
+    }
+
+    fn configure(&self, place: &Place) -> Result<Launch, Failure> {
         match &self.kind {
             Kind::Causeway { program, engine, .. } => causeway::configure(program, engine, place),
             Kind::HaProxy { program } => haproxy::configure(program, place),
             Kind::Nginx { program, module } => nginx::configure(program, module.as_deref(), place),
             Kind::Stunnel { program } => stunnel::configure(program, place),
             Kind::PlainRust { program, h2 } => Ok(plain_rust::launch(program, *h2, place)),
+            Kind::Nobody => Err(Failure("nobody has no configuration".into())),
         }
     }
 
-    /// How the generator speaks to it.
-    pub(crate) fn target(&self, place: &Place) -> Target {
+    fn configure_connector(&self, place: &Place, tunnels: usize) -> Result<Launch, Failure> {
+        match &self.kind {
+            Kind::Causeway { program, engine, multiplexed } => {
+                causeway::configure_connector(program, engine, *multiplexed, place, tunnels)
+            }
+            Kind::HaProxy { program } => haproxy::configure_connector(program, place),
+            Kind::Nginx { program, module } => {
+                nginx::configure_connector(program, module.as_deref(), place)
+            }
+            Kind::Stunnel { program } => stunnel::configure_connector(program, place),
+            Kind::PlainRust { program, h2 } => {
+                Ok(plain_rust::launch_connector(program, *h2, place, tunnels))
+            }
+            Kind::Nobody => Err(Failure("nobody has no configuration".into())),
+        }
+    }
+
+    /// How the generator speaks to it, once `posts` run; without any, to the service.
+    pub(crate) fn target(&self, posts: &[Post], service: SocketAddr) -> Target {
+        let place = match posts {
+            [] => return Target::Plain(service),
+            [Post { place, .. }] => place,
+            [.., Post { place, .. }] => return Target::Plain(place.listen),
+        };
         let (address, files) = (place.listen, place.pki.client());
         match &self.kind {
             Kind::Causeway { multiplexed: false, .. } => {
@@ -139,19 +180,11 @@ pub(super) fn find_program(name: &str) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
+mod tests {
+    use std::fs;
 
-    /// A place whose values can be looked for in a configuration.
-    pub(crate) fn place(directory: &Path) -> Place {
-        Place {
-            directory: directory.to_owned(),
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4001)),
-            service: SocketAddr::from((Ipv4Addr::LOCALHOST, 4002)),
-            pki: Pki::make(directory).unwrap(),
-            _held: None,
-        }
-    }
+    use super::super::place::tests::place;
+    use super::*;
 
     #[test]
     fn every_peer_asks_for_the_client_certificate_and_one_cipher() {
@@ -163,23 +196,50 @@ pub(super) mod tests {
             (nginx::configure(program, None, &place), "ssl_verify_client on"),
             (stunnel::configure(program, &place), "verifyChain = yes"),
         ] {
-            let launch = launch.unwrap();
-            let file = launch.arguments.iter().find(|argument| argument.contains("peer-")).unwrap();
-            let text = fs::read_to_string(file).unwrap();
-            for needed in [asks, "TLS_AES_128_GCM_SHA256", "TLSv1.3", "4001", "127.0.0.1:4002"] {
-                assert!(text.contains(needed), "{needed} is missing in:\n{text}");
-            }
+            let needed = [asks, "server."];
+            contains(&launch.unwrap(), &needed);
         }
+    }
+
+    #[test]
+    fn every_peer_shows_a_client_certificate_and_checks_the_servers() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = place(directory.path());
+        let program = Path::new("/program");
+        for (launch, asks) in [
+            (haproxy::configure_connector(program, &place), "verifyhost localhost"),
+            (nginx::configure_connector(program, None, &place), "proxy_ssl_verify on"),
+            (stunnel::configure_connector(program, &place), "checkHost = localhost"),
+        ] {
+            contains(&launch.unwrap(), &[asks, "client."]);
+        }
+    }
+
+    fn contains(launch: &Launch, needed: &[&str]) {
+        let file = launch.arguments.iter().find(|argument| argument.contains("peer-")).unwrap();
+        let text = fs::read_to_string(file).unwrap();
+        for needed in needed {
+            assert!(text.contains(needed), "{needed} is missing in:\n{text}");
+        }
+        for needed in ["TLS_AES_128_GCM_SHA256", "TLSv1.3", "4001", "127.0.0.1:4002", "ca.crt"] {
+            assert!(text.contains(needed), "{needed} is missing in:\n{text}");
+        }
+    }
+
+    fn post(directory: &Path) -> Post {
+        let launch = Launch { program: PathBuf::new(), arguments: Vec::new() };
+        Post { launch, place: place(directory) }
     }
 
     #[test]
     fn who_multiplexes_is_asked_over_http2_and_who_knows_no_http_is_not() {
         let directory = tempfile::tempdir().unwrap();
-        let place = place(directory.path());
+        let posts = [post(directory.path())];
+        let service = posts[0].place.service;
         let all = lineup(Path::new("/nowhere/causeway")).unwrap();
         assert_eq!(all.len(), 9);
         for contestant in all {
-            let target = contestant.target(&place);
+            let target = contestant.target(&posts, service);
             let expected = match contestant.name.as_str() {
                 name if name.contains("multiplexed") || name.ends_with("h2") => {
                     matches!(target, Target::ConnectHttp2(..))
@@ -189,5 +249,25 @@ pub(super) mod tests {
             };
             assert!(expected, "{}: {target:?}", contestant.name);
         }
+    }
+
+    #[test]
+    fn a_chain_is_entered_at_its_plain_port_and_nobody_leads_to_the_service() {
+        let directory = tempfile::tempdir().unwrap();
+        let pki = Pki::make(directory.path()).unwrap();
+        let service = place(directory.path()).service;
+        for contestant in lineup(Path::new("/nowhere/causeway")).unwrap() {
+            let prepared =
+                contestant.prepare(Setup::Chain, 4, directory.path(), service, &pki).unwrap();
+            let [proxy, connector] = &prepared[..] else { panic!("two processes") };
+            assert_eq!(proxy.place.service, service);
+            assert_eq!(connector.place.service, proxy.place.listen);
+            let target = contestant.target(&prepared, service);
+            assert!(matches!(target, Target::Plain(at) if at == connector.place.listen));
+        }
+        let nobody = Contestant::nobody();
+        let none = nobody.prepare(Setup::Chain, 4, directory.path(), service, &pki).unwrap();
+        assert!(none.is_empty());
+        assert!(matches!(nobody.target(&none, service), Target::Plain(at) if at == service));
     }
 }

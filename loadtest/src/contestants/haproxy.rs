@@ -1,12 +1,13 @@
-//! HAProxy: TLS in front, TCP behind, one thread, its own buffer sizes.
+//! HAProxy: TLS in front and TCP behind, or the other way round; one thread, its own buffer sizes.
 
 use std::path::Path;
 
 use super::{
-    contestant::{Contestant, Kind, Launch, Place, find_program},
+    contestant::{Contestant, Kind, find_program},
+    place::{Launch, Place},
     process::version,
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, pki::SERVER_NAME};
 
 pub(super) fn contestant() -> Contestant {
     let program = find_program("haproxy");
@@ -19,13 +20,17 @@ pub(super) fn contestant() -> Contestant {
     }
 }
 
+/// What both sides have in common.
+const COMMON: &str = "defaults\n    mode tcp\n    timeout connect 10s\n    timeout client 1h\n    \
+                      timeout server 1h\n";
+
+/// The side of the service: TLS in front, TCP behind.
 pub(super) fn configure(program: &Path, place: &Place) -> Result<Launch, Failure> {
     let text = format!(
         "global\n    nbthread 1\n    fd-hard-limit 20000\n    \
          ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256\n    \
          ssl-default-bind-options ssl-min-ver TLSv1.3\n\
-         defaults\n    mode tcp\n    timeout connect 10s\n    timeout client 1h\n    \
-         timeout server 1h\n\
+         {COMMON}\
          frontend tunnels\n    bind {listen} ssl crt {pem} ca-file {ca} verify required\n    \
          default_backend service\n\
          backend service\n    server service {service}\n",
@@ -34,7 +39,29 @@ pub(super) fn configure(program: &Path, place: &Place) -> Result<Launch, Failure
         ca = place.pki.path("ca.crt").display(),
         service = place.service,
     );
-    let file = place.write("peer-haproxy.cfg", &text)?;
+    launch(program, place, &text)
+}
+
+/// The side of the clients: TCP in front, TLS behind.
+pub(super) fn configure_connector(program: &Path, place: &Place) -> Result<Launch, Failure> {
+    let text = format!(
+        "global\n    nbthread 1\n    fd-hard-limit 20000\n    \
+         ssl-default-server-ciphersuites TLS_AES_128_GCM_SHA256\n    \
+         ssl-default-server-options ssl-min-ver TLSv1.3\n\
+         {COMMON}\
+         frontend clients\n    bind {listen}\n    default_backend tunnels\n\
+         backend tunnels\n    server proxy {proxy} ssl crt {pem} ca-file {ca} verify required \
+         verifyhost {SERVER_NAME} sni str({SERVER_NAME})\n",
+        listen = place.listen,
+        pem = place.pki.path("client.pem").display(),
+        ca = place.pki.path("ca.crt").display(),
+        proxy = place.service,
+    );
+    launch(program, place, &text)
+}
+
+fn launch(program: &Path, place: &Place, text: &str) -> Result<Launch, Failure> {
+    let file = place.write("peer-haproxy.cfg", text)?;
     Ok(Launch {
         program: program.to_owned(),
         arguments: vec!["-db".into(), "-f".into(), file.display().to_string()],

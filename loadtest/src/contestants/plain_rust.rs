@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use super::contestant::{Contestant, Kind, Launch, Place};
+use super::{
+    contestant::{Contestant, Kind},
+    place::{Launch, Place},
+};
+use crate::pki::SERVER_NAME;
 
 pub(super) fn contestants(this: &Path) -> [Contestant; 2] {
     [
@@ -18,21 +22,40 @@ pub(super) fn contestants(this: &Path) -> [Contestant; 2] {
     })
 }
 
+/// The side of the service.
 pub(super) fn launch(program: &Path, h2: bool, place: &Place) -> Launch {
+    command(program, h2, place, &["relay", "--service"], "server", "--client-ca")
+}
+
+/// The side of the clients.
+pub(super) fn launch_connector(program: &Path, h2: bool, place: &Place, tunnels: usize) -> Launch {
+    let mut launch = command(program, h2, place, &["relay-client", "--proxy"], "client", "--ca");
+    launch.arguments.extend(["--server-name".to_owned(), SERVER_NAME.to_owned()]);
+    if h2 {
+        launch.arguments.extend(["--tunnels".to_owned(), tunnels.to_string()]);
+    }
+    launch
+}
+
+fn command(
+    program: &Path,
+    h2: bool,
+    place: &Place,
+    [subcommand, onwards]: &[&str; 2],
+    identity: &str,
+    authorities: &str,
+) -> Launch {
     let path = |name: &str| place.pki.path(name).display().to_string();
-    let mut arguments = vec![
-        "relay".to_owned(),
-        "--listen".to_owned(),
-        place.listen.to_string(),
-        "--service".to_owned(),
-        place.service.to_string(),
-        "--certificate".to_owned(),
-        path("server.crt"),
-        "--key".to_owned(),
-        path("server.key"),
-        "--client-ca".to_owned(),
-        path("ca.crt"),
-    ];
+    let mut arguments = vec![(*subcommand).to_owned()];
+    for (flag, value) in [
+        ("--listen", place.listen.to_string()),
+        (onwards, place.service.to_string()),
+        ("--certificate", path(&format!("{identity}.crt"))),
+        ("--key", path(&format!("{identity}.key"))),
+        (authorities, path("ca.crt")),
+    ] {
+        arguments.extend([flag.to_owned(), value]);
+    }
     if h2 {
         arguments.push("--h2".to_owned());
     }

@@ -1,10 +1,10 @@
-//! A contestant's process on its core: started, watched through /proc, and ended with it.
+//! A contestant's processes on their core: started, watched, and ended with this program.
 
 use std::{
     fs,
     fs::File,
     net::{SocketAddr, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -15,7 +15,10 @@ use rustix::{
     thread::{CpuSet, sched_setaffinity},
 };
 
-use super::contestant::{Launch, Place};
+use super::{
+    place::{Launch, Place, Post},
+    usage::{Usage, tree, usage_of_tree},
+};
 use crate::failure::{Failure, While as _};
 
 /// From its start until it accepts connections.
@@ -27,19 +30,13 @@ const LOOK: Duration = Duration::from_millis(5);
 /// How much of what it printed is worth repeating.
 const LAST_WORDS_LINES: usize = 5;
 
-/// A started contestant; ends with this value.
-pub(crate) struct Running {
-    child: Child,
-    log: std::path::PathBuf,
-}
+/// All processes of a contestant; they end with this value.
+pub(crate) struct Team(Vec<Running>);
 
-/// What the process and its children have used so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Usage {
-    /// User and system time.
-    pub(crate) cpu_seconds: f64,
-    /// Resident memory now.
-    pub(crate) resident_bytes: u64,
+/// A started process; ends with this value.
+struct Running {
+    child: Child,
+    log: PathBuf,
 }
 
 /// Ties the calling thread, and what it starts from now on, to one core.
@@ -58,13 +55,36 @@ pub(super) fn version(program: &Path, arguments: &[&str]) -> String {
     line.unwrap_or_default().trim().to_owned()
 }
 
+impl Team {
+    /// Starts one after the other, all on `core`, each once the one before accepts connections.
+    pub(crate) fn start(posts: &[Post], core: Option<usize>) -> Result<Self, Failure> {
+        let mut team = Self(Vec::new());
+        for post in posts {
+            // In front: those that streams come from end before those that they go to.
+            team.0.insert(0, Running::start(&post.launch, &post.place, core)?);
+        }
+        Ok(team)
+    }
+
+    /// An error if one of them has ended.
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
+        self.0.iter_mut().try_for_each(Running::check)
+    }
+
+    /// What they and their children use, together.
+    pub(crate) fn usage(&self) -> Usage {
+        self.0.iter().map(|running| usage_of_tree(running.child.id())).sum()
+    }
+
+    /// All of them, children included.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        self.0.iter().flat_map(|running| tree(running.child.id())).collect()
+    }
+}
+
 impl Running {
     /// Starts it on `core` and waits until it accepts connections.
-    pub(crate) fn start(
-        launch: &Launch,
-        place: &Place,
-        core: Option<usize>,
-    ) -> Result<Self, Failure> {
+    fn start(launch: &Launch, place: &Place, core: Option<usize>) -> Result<Self, Failure> {
         let log = place.directory.join("output.log");
         let output = File::create(&log).during(log.display())?;
         let mut command = Command::new(&launch.program);
@@ -105,8 +125,7 @@ impl Running {
         }
     }
 
-    /// An error if it has ended.
-    pub(crate) fn check(&mut self) -> Result<(), Failure> {
+    fn check(&mut self) -> Result<(), Failure> {
         match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => Err(Failure(format!("it ended ({status}); {}", self.last_words()))),
@@ -118,11 +137,6 @@ impl Running {
         let lines: Vec<&str> = text.lines().rev().take(LAST_WORDS_LINES).collect();
         let lines: Vec<&str> = lines.into_iter().rev().collect();
         if lines.is_empty() { "it printed nothing".into() } else { lines.join(" / ") }
-    }
-
-    /// What it and its children use.
-    pub(crate) fn usage(&self) -> Usage {
-        usage_of_tree(self.child.id())
     }
 }
 
@@ -141,62 +155,5 @@ impl Drop for Running {
             }
             thread::sleep(LOOK);
         }
-    }
-}
-
-fn usage_of_tree(pid: u32) -> Usage {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let mut sum =
-        Usage { cpu_seconds: cpu_seconds(&stat), resident_bytes: resident_bytes(&status) };
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    for child in children.unwrap_or_default().split_whitespace() {
-        let Ok(child) = child.parse() else { continue };
-        let usage = usage_of_tree(child);
-        sum.cpu_seconds += usage.cpu_seconds;
-        sum.resident_bytes += usage.resident_bytes;
-    }
-    sum
-}
-
-/// CPU time of this process so far.
-pub(crate) fn own_cpu_seconds() -> f64 {
-    cpu_seconds(&fs::read_to_string("/proc/self/stat").unwrap_or_default())
-}
-
-/// utime and stime of a `/proc/PID/stat`; the name before them may hold anything.
-fn cpu_seconds(stat: &str) -> f64 {
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    // proc(5) counts from 1 with pid and name, so utime, its 14th, is the 12th here.
-    let ticks = after_name.split_whitespace().skip(11).take(2);
-    let ticks: f64 = ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-    let per_second = rustix::param::clock_ticks_per_second() as f64;
-    ticks / per_second
-}
-
-/// VmRSS of a `/proc/PID/status`.
-fn resident_bytes(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stat_is_read_even_when_the_name_looks_like_fields() {
-        let stat = "7 (a b) 1 2 (c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 9 9 20 0 1 0 5 1 2";
-        let expected = 300.0 / 100.0;
-        assert!((cpu_seconds(stat) - expected).abs() < 1e-9, "{}", cpu_seconds(stat));
-        assert!(cpu_seconds("").abs() < 1e-9);
-    }
-
-    #[test]
-    fn resident_memory_is_in_bytes() {
-        assert_eq!(resident_bytes("VmHWM:\t 9 kB\nVmRSS:\t    2048 kB\n"), 2 * 1024 * 1024);
-        assert_eq!(resident_bytes(""), 0);
-        assert!(usage_of_tree(std::process::id()).resident_bytes > 100_000);
     }
 }

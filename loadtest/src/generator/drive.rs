@@ -10,6 +10,7 @@ use tokio::task::{JoinSet, LocalSet};
 use super::{
     dialer::Dialer,
     load::{Stage, play},
+    rotating::Waiting,
 };
 use crate::{
     failure::Failure,
@@ -57,10 +58,10 @@ pub(crate) async fn drive(
     let mut meters = Vec::new();
     let mut tasks = JoinSet::new();
     for load in &scenario.load {
-        let meter = Rc::new(Meter::new());
+        let (meter, waiting) = (Rc::new(Meter::new()), Waiting::default());
         for stream in 0..load.streams {
             let (stage, load, meter) = (Rc::clone(&stage), load.clone(), Rc::clone(&meter));
-            tasks.spawn_local(play(stage, load, stream, meter));
+            tasks.spawn_local(play(stage, load, stream, waiting.clone(), meter));
         }
         meters.push(meter);
     }

@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     dialer::Dialer,
+    rotating::{Waiting, take_turns},
     schedule::{Alarm, Schedule},
     stream::{Reader, Writer},
 };
@@ -69,7 +70,7 @@ impl Stage {
     }
 
     /// One more stream is open: waits for the others; answers when the load began.
-    async fn wait_for_start(&self) -> Instant {
+    pub(super) async fn wait_for_start(&self) -> Instant {
         self.ready.set(self.ready.get() + 1);
         self.changed.notify_one();
         loop {
@@ -81,19 +82,29 @@ impl Stage {
         }
     }
 
-    async fn open(&self, read_bytes: usize) -> Result<(Reader, Writer), Failure> {
+    pub(super) async fn open(&self, read_bytes: usize) -> Result<(Reader, Writer), Failure> {
         let _turn = self.opening.acquire().await.during("opening")?;
         self.dialer.open(read_bytes).await
     }
 }
 
-/// Stream number `stream` of a load, until it fails or is dropped.
-pub(super) async fn play(stage: Rc<Stage>, load: Load, stream: usize, meter: Rc<Meter>) {
+/// Stream number `stream` of a load, until it fails or is dropped. All streams of a load have the
+/// same `waiting`.
+pub(super) async fn play(
+    stage: Rc<Stage>,
+    load: Load,
+    stream: usize,
+    waiting: Waiting,
+    meter: Rc<Meter>,
+) {
     let done = match load.kind {
         Kind::BulkUp => upload(&stage, &meter).await,
         Kind::BulkDown => download(&stage, &meter).await,
         Kind::BulkBoth => both(&stage, &meter).await,
-        Kind::PingPong => ping_pong(&stage, &load, stream, &meter).await,
+        Kind::PingPong => match load.active {
+            None => ping_pong(&stage, &load, stream, &meter).await,
+            Some(active) => take_turns(&stage, &load, active, stream, waiting, &meter).await,
+        },
         Kind::OpenEchoClose => open_echo_close(&stage, &load, stream, &meter).await,
         Kind::Idle => idle(&stage, &load).await,
         Kind::StalledReader => stalled(&stage).await,
@@ -166,12 +177,19 @@ async fn stalled(stage: &Stage) -> Result<(), Failure> {
     std::future::pending().await
 }
 
-async fn idle(stage: &Stage, load: &Load) -> Result<(), Failure> {
-    // Small, because there are many.
-    let (mut reader, mut writer) = stage.open(4096).await?;
+/// A stream after its first echo: only then it is known to reach the service, because a plain port
+/// accepts before anything behind it is open.
+pub(super) async fn opened(stage: &Stage, load: &Load) -> Result<(Reader, Writer, Bytes), Failure> {
+    let (mut reader, mut writer) = stage.open(load.bytes.max(4096)).await?;
     let message = filled(ECHO, load.bytes);
-    writer.send(&message).await.during("idle stream")?;
-    reader.expect(&message).await.during("idle stream")?;
+    writer.send(&message).await.during("first message of a stream")?;
+    reader.expect(&message).await.during("first message of a stream")?;
+    Ok((reader, writer, message))
+}
+
+async fn idle(stage: &Stage, load: &Load) -> Result<(), Failure> {
+    // Both halves must stay open.
+    let (mut reader, _writer, _) = opened(stage, load).await?;
     stage.wait_for_start().await;
     match reader.receive().await.during("idle stream")? {
         [] => Err(Failure("an idle stream was closed by the other side".to_owned())),
@@ -180,16 +198,22 @@ async fn idle(stage: &Stage, load: &Load) -> Result<(), Failure> {
 }
 
 /// When the operations of a stream begin.
-struct Pace {
+pub(super) struct Pace {
     open_loop: Option<(Schedule, Alarm, Instant)>,
     turn: u64,
 }
 
 impl Pace {
-    fn new(load: &Load, stream: usize, start: Instant) -> Result<Self, Failure> {
-        let open_loop = match load.rate {
+    /// Of number `stream` out of `streams`, which have `per_second` operations together.
+    pub(super) fn new(
+        per_second: Option<f64>,
+        streams: usize,
+        stream: usize,
+        start: Instant,
+    ) -> Result<Self, Failure> {
+        let open_loop = match per_second {
             Some(rate) => {
-                let schedule = Schedule::new(rate, load.streams, stream);
+                let schedule = Schedule::new(rate, streams, stream);
                 Some((schedule, Alarm::new().during("timer")?, start))
             }
             None => None,
@@ -198,7 +222,7 @@ impl Pace {
     }
 
     /// The moment from which the latency of the next operation counts, once it is there.
-    async fn next(&mut self) -> Result<Instant, Failure> {
+    pub(super) async fn next(&mut self) -> Result<Instant, Failure> {
         let Some((schedule, alarm, start)) = &mut self.open_loop else {
             return Ok(Instant::now());
         };
@@ -215,9 +239,9 @@ async fn ping_pong(
     stream: usize,
     meter: &Meter,
 ) -> Result<(), Failure> {
-    let (mut reader, mut writer) = stage.open(load.bytes.max(4096)).await?;
-    let message = filled(ECHO, load.bytes);
-    let mut pace = Pace::new(load, stream, stage.wait_for_start().await)?;
+    let (mut reader, mut writer, message) = opened(stage, load).await?;
+    let start = stage.wait_for_start().await;
+    let mut pace = Pace::new(load.per_second(), load.streams, stream, start)?;
     loop {
         let from = pace.next().await?;
         writer.send(&message).await.during("ping")?;
@@ -235,7 +259,8 @@ async fn open_echo_close(
     meter: &Meter,
 ) -> Result<(), Failure> {
     let message = filled(ECHO, load.bytes);
-    let mut pace = Pace::new(load, stream, stage.wait_for_start().await)?;
+    let start = stage.wait_for_start().await;
+    let mut pace = Pace::new(load.per_second(), load.streams, stream, start)?;
     loop {
         let from = pace.next().await?;
         match open_once(stage, &message).await {

@@ -62,28 +62,38 @@ pub(crate) fn roots(path: &PathBuf) -> Result<RootCertStore, Failure> {
     Ok(roots)
 }
 
+/// What a client offers; without `resume` every handshake is a full one.
+pub(crate) fn client_config(
+    files: &ClientFiles,
+    alpn: &[u8],
+    resume: bool,
+) -> Result<ClientConfig, Failure> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .during("TLS 1.3")?
+        .with_root_certificates(roots(&files.ca)?);
+    let mut config = match &files.identity {
+        Some((certificate, key)) => {
+            let secret = PrivateKeyDer::from_pem_file(key).during(key.display())?;
+            builder
+                .with_client_auth_cert(certificates(certificate)?, secret)
+                .during(certificate.display())?
+        }
+        None => builder.with_no_client_auth(),
+    };
+    if !alpn.is_empty() {
+        config.alpn_protocols = vec![alpn.to_vec()];
+    }
+    if !resume {
+        config.resumption = Resumption::disabled();
+    }
+    Ok(config)
+}
+
 impl TlsClient {
     /// Reads the files.
     pub(super) fn load(files: &ClientFiles, alpn: &[u8], resume: bool) -> Result<Self, Failure> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .during("TLS 1.3")?
-            .with_root_certificates(roots(&files.ca)?);
-        let mut config = match &files.identity {
-            Some((certificate, key)) => {
-                let secret = PrivateKeyDer::from_pem_file(key).during(key.display())?;
-                builder
-                    .with_client_auth_cert(certificates(certificate)?, secret)
-                    .during(certificate.display())?
-            }
-            None => builder.with_no_client_auth(),
-        };
-        if !alpn.is_empty() {
-            config.alpn_protocols = vec![alpn.to_vec()];
-        }
-        if !resume {
-            config.resumption = Resumption::disabled();
-        }
+        let config = client_config(files, alpn, resume)?;
         let name = ServerName::try_from(files.server_name.clone()).during(&files.server_name)?;
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
     }

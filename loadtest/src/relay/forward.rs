@@ -1,4 +1,4 @@
-//! The relay's streams: the straightforward way with tokio's and h2's own tools.
+//! The streams of the relay's server side: the straightforward way with tokio's and h2's own tools.
 
 use std::{future::poll_fn, io, net::SocketAddr};
 
@@ -15,11 +15,11 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// Eight times tokio's default, where larger ones stop to pay with a plain copy loop.
-const BUFFER_BYTES: usize = 64 * 1024;
+pub(super) const BUFFER_BYTES: usize = 64 * 1024;
 /// Windows that bulk over loopback does not fill.
-const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-const TUNNEL_WINDOW_BYTES: u32 = 16 << 20;
-const FRAME_BYTES_MAX: u32 = 64 * 1024;
+pub(super) const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+pub(super) const TUNNEL_WINDOW_BYTES: u32 = 16 << 20;
+pub(super) const FRAME_BYTES_MAX: u32 = 64 * 1024;
 
 /// Accepts for ever; a connection that fails ends alone.
 pub(super) async fn serve(
@@ -44,10 +44,10 @@ pub(super) async fn serve(
     }
 }
 
-async fn dial(service: SocketAddr) -> io::Result<TcpStream> {
-    let service = TcpStream::connect(service).await?;
-    service.set_nodelay(true)?;
-    Ok(service)
+pub(super) async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect(address).await?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
 }
 
 /// One stream, the whole connection.
@@ -86,10 +86,11 @@ async fn connect(
     };
     let down = respond.send_response(answer, false).map_err(io::Error::other)?;
     let (read, write) = service.into_split();
-    tokio::try_join!(upwards(request.into_body(), write), downwards(read, down)).map(|_| ())
+    tokio::try_join!(from_tunnel(request.into_body(), write), to_tunnel(read, down)).map(|_| ())
 }
 
-async fn upwards(mut from: RecvStream, mut to: OwnedWriteHalf) -> io::Result<()> {
+/// From a tunnel to a socket.
+pub(super) async fn from_tunnel(mut from: RecvStream, mut to: OwnedWriteHalf) -> io::Result<()> {
     while let Some(data) = from.data().await {
         let data = data.map_err(io::Error::other)?;
         to.write_all(&data).await?;
@@ -98,7 +99,11 @@ async fn upwards(mut from: RecvStream, mut to: OwnedWriteHalf) -> io::Result<()>
     to.shutdown().await
 }
 
-async fn downwards(mut from: OwnedReadHalf, mut to: SendStream<Bytes>) -> io::Result<()> {
+/// From a socket to a tunnel.
+pub(super) async fn to_tunnel(
+    mut from: OwnedReadHalf,
+    mut to: SendStream<Bytes>,
+) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         let length = from.read(&mut buffer).await?;

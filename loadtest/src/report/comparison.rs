@@ -1,7 +1,13 @@
 //! A comparison as text.
 
-use super::number::{amount, digits, spread};
-use crate::compare::{Compared, Comparison, Entry};
+use super::{
+    number::{amount, digits},
+    tables,
+};
+use crate::{
+    compare::{Compared, Comparison, Entry},
+    contestants::Setup,
+};
 
 /// All of it.
 pub(super) fn text(comparison: &Comparison) -> String {
@@ -9,8 +15,17 @@ pub(super) fn text(comparison: &Comparison) -> String {
     for compared in &comparison.scenarios {
         out += &scenario(compared);
     }
+    for (title, rows) in tables::across_scenarios(comparison) {
+        out += &format!("\n== {title}\n{}", table(&rows));
+    }
     out
 }
+
+/// What is different where both sides are the contestant's.
+const CHAINS: &str = "\
+whole chains: both processes of a contestant on its core, CPU and memory of both together; sessions are
+resumed as each does by itself; Causeway's processes agree on X25519MLKEM768 between them
+";
 
 /// Machine, method, and who took part.
 pub(super) fn circumstances(comparison: &Comparison) -> String {
@@ -34,9 +49,13 @@ pub(super) fn circumstances(comparison: &Comparison) -> String {
     };
     out += &format!(
         "TLS 1.3, TLS_AES_128_GCM_SHA256, X25519, ECDSA P-256, client certificates; loopback; \
-         {} rounds, taken in turns\n\n",
+         {} rounds, taken in turns\n",
         comparison.rounds
     );
+    if comparison.has_chains() {
+        out += CHAINS;
+    }
+    out.push('\n');
     for listed in &comparison.contestants {
         let skipped = listed.skipped.as_ref().map(|why| format!(" SKIPPED: {why}"));
         out += &format!("  {:28} {}{}\n", listed.name, listed.about, skipped.unwrap_or_default());
@@ -46,17 +65,27 @@ pub(super) fn circumstances(comparison: &Comparison) -> String {
 
 fn scenario(compared: &Compared) -> String {
     let scenario = &compared.scenario;
-    let mut out =
-        format!("\n== {} ({} s): {}\n", scenario.name, digits(scenario.seconds), scenario.about);
-    out += &table(&rows(compared));
+    let chain = if compared.setup == Setup::Chain { ", whole chain" } else { "" };
+    let seconds = digits(scenario.seconds);
+    let mut out = format!("\n== {}{chain} ({seconds} s): {}\n", scenario.name, scenario.about);
+    out += &table(&tables::figures(compared));
     for error in errors(compared) {
         out += &format!("{error}\n");
     }
-    let ratios = ratio_rows(compared);
-    if ratios.len() > 1 {
-        out += &format!("\n{}", table(&ratios));
+    for (title, rows) in tables::of_scenario(compared) {
+        out += &format!("\n{title}\n{}", table(&rows));
     }
     out
+}
+
+/// The rate that was found out, in words.
+pub(super) fn rate_words(compared: &Compared) -> Option<String> {
+    let added = compared.added_latency.as_ref()?;
+    Some(format!(
+        "added latency, everybody at {} a second, half of the slowest closed loop of HAProxy and \
+         Causeway; latency less that without a proxy",
+        amount(added.rate_per_second, false)
+    ))
 }
 
 /// What went wrong, a sentence each.
@@ -66,67 +95,6 @@ pub(super) fn errors(compared: &Compared) -> Vec<String> {
         entry.errors.clone().into_iter().map(move |error| format!("ERRORS of {name}: {error}"))
     };
     compared.entries.iter().flat_map(of).collect()
-}
-
-/// The figures of a scenario, a row each; the first is the head.
-pub(super) fn rows(compared: &Compared) -> Vec<[String; 9]> {
-    let header = [
-        "contestant",
-        "per CPU-second (min..max)",
-        "per second",
-        "p50 ms",
-        "p99 ms",
-        "p99.9 ms",
-        "RSS MiB",
-        "CPU",
-        "gen. CPU",
-    ];
-    let mut rows = vec![header.map(str::to_owned)];
-    let bytes = compared.scenario.counts_bytes();
-    rows.extend(compared.entries.iter().map(|entry| row(entry, bytes)));
-    rows
-}
-
-fn row(entry: &Entry, bytes: bool) -> [String; 9] {
-    let median = |spread: Option<crate::compare::Spread>, show: &dyn Fn(f64) -> String| {
-        spread.map_or_else(|| "-".to_owned(), |spread| show(spread.median))
-    };
-    let latency = |pick: &dyn Fn(&crate::record::Percentiles) -> f64| {
-        entry.latency.as_ref().map_or_else(|| "-".to_owned(), |latency| digits(pick(latency)))
-    };
-    let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    [
-        entry.contestant.clone(),
-        spread(entry.per_cpu_second, |value| amount(value, bytes)),
-        median(entry.throughput, &|value| amount(value, bytes)),
-        latency(&|latency| latency.p50_ms),
-        latency(&|latency| latency.p99_ms),
-        latency(&|latency| latency.p999_ms),
-        median(entry.resident_bytes, &|bytes| digits(bytes / f64::from(1 << 20))),
-        median(entry.cpu_share, &percent),
-        median(entry.generator_cpu_share, &percent),
-    ]
-}
-
-/// Work per CPU-second of ours, one a column, over that of everybody; the first row is the head.
-pub(super) fn ratio_rows(compared: &Compared) -> Vec<Vec<String>> {
-    let ours = || compared.entries.iter().filter(|entry| entry.ours).map(|entry| &entry.contestant);
-    let mut header = vec!["work per CPU-second over that of".to_owned()];
-    header.extend(ours().cloned());
-    let mut rows = vec![header];
-    if compared.ratios.is_empty() {
-        return rows;
-    }
-    for other in &compared.entries {
-        let mut row = vec![other.contestant.clone()];
-        row.extend(ours().map(|name| {
-            let same = |ours: &String, theirs: &String| ours == name && *theirs == other.contestant;
-            let found = compared.ratios.iter().find(|ratio| same(&ratio.ours, &ratio.other));
-            spread(found.map(|ratio| ratio.ratio), digits)
-        }));
-        rows.push(row);
-    }
-    rows
 }
 
 /// Columns as wide as what is in them; the first to the left, the others to the right.

@@ -9,6 +9,7 @@ mod plot;
 mod progress;
 mod publish;
 mod run;
+mod tables;
 
 pub(crate) use progress::Progress;
 pub(crate) use publish::{publish_comparison, publish_run};

@@ -23,6 +23,16 @@ pub(crate) fn digits(value: f64) -> String {
     }
 }
 
+/// A share of one.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+/// A change as a share of one.
+pub(crate) fn signed_percent(change: f64) -> String {
+    format!("{:+.1} %", change * 100.0)
+}
+
 /// Median and both ends.
 pub(crate) fn spread(spread: Option<Spread>, show: impl Fn(f64) -> String) -> String {
     spread.map_or_else(
@@ -44,5 +54,8 @@ mod tests {
         let three = Spread::of([1.0, 2.0, 3.0]);
         assert_eq!(spread(three, digits), "2.00 (1.00..3.00)");
         assert_eq!(spread(None, digits), "-");
+        assert_eq!(percent(0.256), "26 %");
+        assert_eq!(signed_percent(-0.0512), "-5.1 %");
+        assert_eq!(signed_percent(0.1), "+10.0 %");
     }
 }

@@ -5,6 +5,7 @@ use super::{
     number::amount,
     plot::{self, Line, Ticks},
     run::RunReport,
+    tables::{self, Titled},
 };
 use crate::{
     compare::{Compared, Comparison},
@@ -73,6 +74,7 @@ pub(super) fn compare(comparison: &Comparison) -> String {
     for compared in &comparison.scenarios {
         body += &scenario(compared);
     }
+    body += &tables::across_scenarios(comparison).iter().map(titled).collect::<String>();
     html::page("causeway-loadtest: side by side", &body)
 }
 
@@ -89,15 +91,25 @@ fn scenario(compared: &Compared) -> String {
     let latency = if latency.is_empty() { latency } else { format!("<h3>Latency</h3>{latency}") };
     let errors: String =
         comparison::errors(compared).iter().map(|error| html::headline(error)).collect();
-    let ratios = comparison::ratio_rows(compared);
-    let ratios = if ratios.len() > 1 { html::table(&ratios) } else { String::new() };
+    let more: String = tables::of_scenario(compared).iter().map(titled).collect();
     format!(
         "<h2>{}</h2>\n<p>{}</p>\n{errors}<h3>Work per CPU-second</h3>\n{}\
-         <h3>Work per second</h3>\n{}{latency}<h3>Figures</h3>\n{}{ratios}",
-        html::escape(&compared.scenario.name),
+         <h3>Work per second</h3>\n{}{latency}<h3>Figures</h3>\n{}{more}",
+        html::escape(&compared.title()),
         html::escape(&compared.scenario.about),
         plot::bars("work per CPU-second", &bars(&|entry| entry.per_cpu_second), show),
         plot::bars("work per second", &bars(&|entry| entry.throughput), show),
-        html::table(&comparison::rows(compared)),
+        html::table(&tables::figures(compared)),
     )
+}
+
+fn titled((title, rows): &Titled) -> String {
+    format!("<h3>{}</h3>\n{}", html::escape(&capitalised(title)), html::table(rows))
+}
+
+/// Titles are parts of sentences elsewhere.
+fn capitalised(title: &str) -> String {
+    let mut characters = title.chars();
+    let first: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
+    first + characters.as_str()
 }

@@ -15,7 +15,7 @@ use crate::{
     machine::{Machine, allow_many_files},
     record::{Interval, Measurement},
     report::{self, Progress, RunReport},
-    scenario::Scenario,
+    scenario::{Rate, Scenario},
 };
 
 /// One scenario on one target. The service behind it must echo what it gets; for loads in bulk it
@@ -118,8 +118,14 @@ impl RunArgs {
         scenario.seconds = self.seconds.unwrap_or(scenario.seconds);
         if self.rate.is_some() {
             for load in scenario.load.iter_mut().filter(|load| load.kind.has_operations()) {
-                load.rate = self.rate;
+                load.rate = self.rate.map(Rate::PerSecond);
             }
+        }
+        if scenario.is_relative() {
+            let name = &scenario.name;
+            return Err(Failure(format!(
+                "{name} has a rate that `compare` finds out; give --rate, or use `compare`"
+            )));
         }
         scenario.check()?;
         Ok(scenario)

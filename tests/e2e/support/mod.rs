@@ -4,6 +4,7 @@
 #![allow(unused_imports)] // each name is for whichever test needs it
 
 mod ask;
+mod balancer;
 mod child;
 mod client;
 mod command;
@@ -30,6 +31,7 @@ mod wait;
 mod world;
 
 pub use ask::{Answer, Ask};
+pub use balancer::{Balancer, Replica};
 pub use child::{Process, get, sh};
 pub use client::{all_warm, assert_reset, exchange, problem_of};
 pub use command::{Finished, run};
