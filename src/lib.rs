@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cli          one file per subcommand
-//!   proxy   connector   admin         roles; siblings never import each other
+//!   proxy   connector   kubernetes   admin   roles; siblings never import each other
 //!     worker                          threads, mailboxes, balancing, drain; knows no role by name
 //!       relay                         the only glue: pure parts here, the engine there
 //!         engine                      the I/O shell, all `unsafe`
@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod connector;
 pub mod engine;
+pub mod kubernetes;
 pub mod limits;
 pub mod mapping;
 pub mod protocol;

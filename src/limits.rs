@@ -59,7 +59,19 @@ pub const HANDSHAKES_PER_SECOND_MAX: u32 = 500;
 /// An address may begin as many such handshakes at once as in this many seconds: all the tunnels
 /// behind one NAT return together when a proxy restarts, and are not known before they finish.
 pub const HANDSHAKE_BURST_SECONDS: u32 = 4;
-/// Source addresses one worker knows apart, 64 bytes each; those beyond share one budget.
+/// TLS handshakes a second that one source address may begin on one worker while it is an
+/// offender, unless configured: with what an attack may cost before it is ended, a hundredth of a
+/// core.
+pub const OFFENDER_HANDSHAKES_PER_SECOND: u32 = 10;
+/// An address is an offender for so long after a tunnel from it ended by its peer's fault.
+pub const OFFENCE_MEMORY: Duration = Duration::from_secs(10);
+/// A connection of an offender whose turn comes later is closed; below [`HANDSHAKE_TIMEOUT`] and
+/// the patience of those who dial ([`TUNNEL_DIAL_TIMEOUT`]).
+pub const HELD_TIME_MAX: Duration = Duration::from_secs(3);
+/// Connections of one worker that wait for their turn, of all offenders together: as many as may
+/// shake hands. One address has a place for each turn in [`HELD_TIME_MAX`].
+pub const HELD_PER_WORKER_MAX: usize = 1024;
+/// Source addresses one worker knows apart, 100 bytes each; those beyond share one budget.
 pub const SOURCES_PER_WORKER_MAX: usize = 16_384;
 
 // --- sessions, streams, dials -------------------------------------------------------------------
@@ -164,6 +176,58 @@ pub const WATCH_RESCAN_UNNOTIFIED: Duration = Duration::from_millis(500);
 /// A certificate's expiry is logged when it is nearer than this.
 pub const EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 3600);
 
+// --- Kubernetes ---------------------------------------------------------------------------------
+
+/// Mappings asked for at once: what client-go's pager takes.
+pub const KUBERNETES_PAGE: u32 = 500;
+/// A request to the API, its answer whole. A page of mappings is some hundred kilobytes.
+pub const KUBERNETES_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connecting to the API: it is in the same cluster or nowhere.
+pub const KUBERNETES_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A watch is asked anew after this long, which costs the API one request. A connection that died
+/// without a word is noticed no later than [`KUBERNETES_WATCH_GRACE`] after.
+pub const KUBERNETES_WATCH: Duration = Duration::from_secs(60);
+/// How long a watch may outlive the time it was asked for.
+pub const KUBERNETES_WATCH_GRACE: Duration = Duration::from_secs(10);
+/// First and smallest bound of the pause after a failed request to the API.
+pub const KUBERNETES_BACKOFF_MIN: Duration = Duration::from_millis(250);
+/// Largest bound of that pause: mappings are current again this soon after the API is back.
+pub const KUBERNETES_BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// Longest pause that an answer of the API (429) can ask for.
+pub const KUBERNETES_RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+/// Two snapshots for the workers are at least this far apart: a change is in force at once, a
+/// thousand of them cost twenty tables a second.
+pub const KUBERNETES_PUBLISH_GAP: Duration = Duration::from_millis(50);
+/// How long a proxy waits for the mappings before it listens without them, and not ready.
+pub const KUBERNETES_FIRST_LIST: Duration = Duration::from_secs(10);
+/// How long a Lease holds without being renewed (the default of Kubernetes' own controllers).
+pub const LEASE_DURATION: Duration = Duration::from_secs(15);
+/// Who holds the Lease and could not renew it for this long no longer acts on it.
+pub const LEASE_RENEW_DEADLINE: Duration = Duration::from_secs(10);
+/// Between two looks at the Lease, and two renewals.
+pub const LEASE_RETRY: Duration = Duration::from_secs(2);
+/// Statuses written: 5000 mappings have theirs in under a minute, and the API its quiet.
+pub const STATUS_WRITE_RATE: Rate = Rate { burst: 200, per_second: 100 };
+/// A status that the API did not keep as written, or that another changes back, is written again
+/// no sooner.
+pub const STATUS_REWRITE_AFTER: Duration = Duration::from_secs(10);
+/// Events written; what is beyond is left out and counted.
+pub const EVENT_RATE: Rate = Rate { burst: 100, per_second: 5 };
+/// Events waiting to be written.
+pub const EVENTS_WAITING_MAX: usize = 1000;
+/// Between two dials of one mapping's internal address by the leader.
+pub const REACH_INTERVAL: Duration = Duration::from_secs(30);
+/// Such a dial, the name's resolution included.
+pub const REACH_TIMEOUT: Duration = Duration::from_secs(3);
+/// Such dials at the same time: 5000 dead services are through in four minutes.
+pub const REACH_DIALS_MAX: usize = 64;
+/// Connections of the admission webhook; more wait in the kernel's backlog.
+pub const WEBHOOK_CONNECTIONS_MAX: usize = 64;
+/// Body of an admission review: two objects, each at most what etcd takes (1.5 MiB).
+pub const WEBHOOK_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// One question to the webhook, handshake included; the API server gives up after 10 s.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+
 // --- histograms ---------------------------------------------------------------------------------
 
 /// Largest value a latency histogram holds.
@@ -202,6 +266,12 @@ pub const ADMIN_HEAD_BYTES_MAX: usize = 16 * 1024;
 pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How old a connection of the admin server gets: nobody holds one of the few by reading slowly.
 pub const ADMIN_CONNECTION_AGE_MAX: Duration = Duration::from_secs(300);
+/// A tunnel to ourselves, from connecting to the answer: a busy worker answers in milliseconds,
+/// and kubelets wait 5 s as the chart asks them to.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Within this, whoever asks whether tunnels open gets the last answer: a handshake costs 0.3 ms
+/// of a worker, and `/readyz` asks for one.
+pub const PROBE_FRESH: Duration = Duration::from_secs(1);
 /// Kinds of log lines told apart when repeated ones are left out.
 pub const LOG_REPEAT_KEYS_MAX: usize = 1024;
 
@@ -272,8 +342,18 @@ pub const SETTINGS_RATE: Rate = Rate { burst: 64, per_second: 10 };
 pub const SETTINGS_ENTRIES_MAX: usize = 16;
 /// DATA frames of one tunnel that carry nothing.
 pub const EMPTY_DATA_RATE: Rate = Rate { burst: 16, per_second: 2 };
-/// WINDOW_UPDATE frames of one tunnel: two per 32 KiB at 10 Gb/s stay below.
-pub const WINDOW_UPDATE_RATE: Rate = Rate { burst: 20_000, per_second: 80_000 };
+/// WINDOW_UPDATE frames of one tunnel that need no reason: windows are set up with a few.
+pub const WINDOW_UPDATES_AT_FIRST: u32 = 100;
+/// WINDOW_UPDATE frames more for each header block that came: windows of streams are set up, too.
+pub const WINDOW_UPDATES_PER_STREAM: u32 = 4;
+/// Each DATA frame we send may be answered with a WINDOW_UPDATE for its stream and one for the
+/// tunnel, and with one more for so many bytes of it, begun: whoever reads 16 KiB piece by piece
+/// may open its two windows every 4 KiB (Go), and this is twice that. Envoy allows 20 whatever the
+/// size.
+pub const BYTES_PER_WINDOW_UPDATE: u32 = 1024;
+/// WINDOW_UPDATE frames that can be due at once: those for a window of [`TUNNEL_WINDOW_BYTES_MAX`]
+/// in steps of 4 KiB, by stream and by tunnel, and some. They are 2.5 ms of a worker, in turns.
+pub const WINDOW_UPDATES_MAX: u32 = 20_000;
 /// PRIORITY frames and frames of unknown type of one tunnel.
 pub const IGNORED_FRAME_RATE: Rate = Rate { burst: 200, per_second: 100 };
 /// CONTINUATION frames of one header block; a header list of 16 KiB needs one.

@@ -245,6 +245,11 @@ fn the_table_of_limits_is_the_code() {
         ("STREAMS_PER_TENANT_MAX", limits::STREAMS_PER_TENANT_MAX.to_string()),
         ("HANDSHAKES_PER_WORKER_MAX", limits::HANDSHAKES_PER_WORKER_MAX.to_string()),
         ("HANDSHAKES_PER_SECOND_MAX", limits::HANDSHAKES_PER_SECOND_MAX.to_string()),
+        ("OFFENDER_HANDSHAKES_PER_SECOND", limits::OFFENDER_HANDSHAKES_PER_SECOND.to_string()),
+        ("OFFENCE_MEMORY", span(limits::OFFENCE_MEMORY)),
+        ("HELD_TIME_MAX", span(limits::HELD_TIME_MAX)),
+        ("HELD_PER_WORKER_MAX", limits::HELD_PER_WORKER_MAX.to_string()),
+        ("WINDOW_UPDATES_MAX", limits::WINDOW_UPDATES_MAX.to_string()),
         ("DIALS_PER_TENANT_MAX", limits::DIALS_PER_TENANT_MAX.to_string()),
         ("DIALS_PER_WORKER_MAX", limits::DIALS_PER_WORKER_MAX.to_string()),
         ("SESSIONS_PER_WORKER_MAX", limits::SESSIONS_PER_WORKER_MAX.to_string()),
@@ -277,6 +282,12 @@ fn every_dependency_has_its_line_and_no_line_is_left_over() {
             rows(&decision, header).into_iter().map(|cells| cells[0].clone()).collect();
         assert_eq!(told, used, "{manifest}");
     }
+}
+
+#[test]
+fn the_resource_in_config_is_the_one_the_program_prints() {
+    let printed = causeway::kubernetes::definition();
+    assert_eq!(read("config/crd/servicemappings.yaml"), printed, "run causeway crd");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use causeway::protocol::http2::{
-    self, Guard, Io, Reason, RecvStream, SendStream, Windows, Wire, server,
+    self, Guard, Io, Outgoing, Reason, RecvStream, SendStream, Windows, Wire, server,
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -38,6 +38,8 @@ struct Served {
     streams: Vec<(RecvStream, SendStream<Bytes>)>,
     accepted: usize,
     sent_bytes: usize,
+    outgoing: Outgoing,
+    updates: u32,
     wire: Wire<Bytes>,
     flag: Arc<Flag>,
 }
@@ -53,14 +55,22 @@ pub fn http2_session(data: &[u8]) {
     };
     let (wire, io) = Wire::new();
     let mut shaking = Box::pin(http2::server_builder(WINDOWS, STREAMS_MAX).handshake(io));
-    let flag = Arc::new(Flag::default());
-    let mut served =
-        Served { connection: None, streams: Vec::new(), accepted: 0, sent_bytes: 0, wire, flag };
     let now = Instant::now();
+    let mut served = Served {
+        connection: None,
+        streams: Vec::new(),
+        accepted: 0,
+        sent_bytes: 0,
+        outgoing: Outgoing::of_proxy(now),
+        updates: 0,
+        wire,
+        flag: Arc::new(Flag::default()),
+    };
     let mut guard = Guard::for_client_bytes(now);
     let mut arrived = 0;
     let mut pieces = bytes.chunks(piece.min(bytes.len().max(1)));
     loop {
+        guard.expect_updates(std::mem::take(&mut served.updates));
         let (piece, flood) = match pieces.next() {
             Some(piece) => (Some(piece), guard.inspect(piece, now).is_err()),
             None => (None, false),
@@ -169,6 +179,7 @@ impl Served {
         let mut cx = Context::from_waker(&waker);
         while let Poll::Ready(Some(bytes)) = self.wire.poll_output(&mut cx) {
             self.sent_bytes += bytes.len();
+            self.updates += self.outgoing.inspect(&bytes, Instant::now()).updates;
         }
     }
 }

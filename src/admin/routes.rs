@@ -15,7 +15,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::Source;
+use super::{Readiness, Source};
 use crate::telemetry::{Metric, prometheus};
 
 type Shared = Arc<dyn Source>;
@@ -51,10 +51,15 @@ async fn healthz() -> Response {
 /// Answered without a blocking thread: questions that wait for a stuck worker must not make a
 /// probe time out as well.
 async fn readyz(State(source): State<Shared>) -> Response {
+    if let Some(over) = source.look() {
+        // An end without a word leaves what was known before.
+        let _ = over.await;
+    }
     let readiness = source.ready();
     let ready = readiness.is_ready();
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(json!({ "ready": ready, "reasons": readiness.reasons }))).into_response()
+    let Readiness { reasons, notes } = readiness;
+    (code, Json(json!({ "ready": ready, "reasons": reasons, "notes": notes }))).into_response()
 }
 
 async fn histograms(State(source): State<Shared>) -> Response {
@@ -104,6 +109,7 @@ async fn status(State(source): State<Shared>) -> Response {
             "version": env!("CARGO_PKG_VERSION"),
             "ready": readiness.is_ready(),
             "reasons": readiness.reasons,
+            "notes": readiness.notes,
             "details": source.details(),
         }))
         .into_response()

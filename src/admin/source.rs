@@ -1,6 +1,7 @@
 //! What the admin server asks a role. The role knows its workers; the server knows only this.
 
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use crate::telemetry::{CountersSnapshot, Latency};
 
@@ -8,6 +9,11 @@ use crate::telemetry::{CountersSnapshot, Latency};
 pub trait Source: Send + Sync + 'static {
     /// Whether new work may be sent here. Never waits: probes have short deadlines.
     fn ready(&self) -> Readiness;
+    /// Asks for a fresh look at what [`Source::ready`] tells; the receiver hears when it is over,
+    /// within [`crate::limits::PROBE_TIMEOUT`] or two. Nothing where there is none to be had.
+    fn look(&self) -> Option<oneshot::Receiver<()>> {
+        None
+    }
     /// All workers' latencies since the start, and in words what is missing from them.
     /// May wait up to [`crate::limits::WORKER_ANSWER_TIMEOUT`] for the workers.
     fn latency(&self) -> (Latency, Vec<String>);
@@ -22,6 +28,8 @@ pub trait Source: Send + Sync + 'static {
 pub struct Readiness {
     /// Each in words; none means ready.
     pub reasons: Vec<String>,
+    /// What is wrong and no reason against it.
+    pub notes: Vec<String>,
 }
 
 impl Readiness {
@@ -32,7 +40,7 @@ impl Readiness {
 
     /// Not ready, for one reason.
     pub fn not_ready(reason: impl Into<String>) -> Self {
-        Self { reasons: vec![reason.into()] }
+        Self { reasons: vec![reason.into()], notes: Vec::new() }
     }
 
     /// Whether there is no reason against it.

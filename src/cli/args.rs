@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use super::{check::CheckArgs, connector, demo::DemoArgs, doctor, pki::PkiArgs, proxy};
+use super::{check::CheckArgs, connector, crd, demo::DemoArgs, doctor, pki::PkiArgs, proxy};
 
 /// Carries TCP from your network into Kubernetes services over mutual TLS.
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ enum Command {
     Doctor,
     /// Make certificates: a CA, a proxy's, a connector's.
     Pki(PkiArgs),
+    /// Print the ServiceMapping resource, to be installed in a cluster with kubectl.
+    Crd,
 }
 
 /// How a role is started.
@@ -48,5 +50,6 @@ pub fn main() -> ExitCode {
         Command::Check(args) => args.run(),
         Command::Doctor => doctor::run(),
         Command::Pki(args) => args.run(),
+        Command::Crd => crd::run(),
     }
 }

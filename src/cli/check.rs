@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::config::{Config, ConnectorConfig, ProxyConfig, WorkersConfig};
+use crate::config::{
+    Config, ConnectorConfig, KubernetesConfig, MappingsConfig, ProxyConfig, WorkersConfig,
+};
 use crate::mapping::{MappingTable, Tenancy, load_directory};
 use crate::tls::Facts;
 use crate::{connector, proxy};
@@ -90,10 +92,14 @@ impl Report {
             }
             Tenancy::Shared => self.line("tenancy", "shared"),
         }
-        self.mappings(&config.mappings_directory, &tenancy);
+        match &config.mappings {
+            MappingsConfig::Directory(directory) => self.mappings(directory, &tenancy),
+            MappingsConfig::Kubernetes(cluster) => self.kubernetes(cluster),
+        }
         let limits = &config.limits;
         self.line("dial timeout", seconds(Some(limits.dial_timeout)));
         self.times(limits.half_closed_timeout, limits.idle_timeout, limits.drain_deadline);
+        self.line("drain delay", seconds(Some(limits.drain_delay)));
         self.line("streams", format_args!("{} a subaccount", limits.streams_per_subaccount_max));
         self.workers(&config.workers);
         self.line("admin", config.admin.map_or_else(|| "off".to_owned(), |a| a.to_string()));
@@ -131,6 +137,23 @@ impl Report {
         self.line("admin", config.admin.map_or_else(|| "off".to_owned(), |a| a.to_string()));
     }
 
+    fn kubernetes(&mut self, cluster: &KubernetesConfig) {
+        match &cluster.kubeconfig {
+            Some(file) => {
+                self.line("mappings", format_args!("of the cluster in {}", file.display()));
+                self.file("kubernetes.kubeconfig", file, "correct the path");
+            }
+            None => self.line("mappings", "of the cluster this runs in, else of $KUBECONFIG"),
+        }
+        self.line("lease", &cluster.lease_name);
+        let Some(webhook) = &cluster.webhook else {
+            return self.line("webhook", "off");
+        };
+        self.line("webhook", webhook.listen);
+        self.tls_file("kubernetes.webhook.certificate", &webhook.certificate);
+        self.tls_file("kubernetes.webhook.private_key", &webhook.private_key);
+    }
+
     fn mappings(&mut self, directory: &Path, tenancy: &Tenancy) {
         let loaded = match load_directory(directory, tenancy) {
             Ok(loaded) => loaded,
@@ -166,16 +189,17 @@ impl Report {
     }
 
     fn tls_file(&mut self, key: &str, file: &Path) {
+        self.file(key, file, "correct the path, or make the file with `causeway pki`");
+    }
+
+    fn file(&mut self, key: &str, file: &Path, remedy: &str) {
         let wrong = match fs::metadata(file) {
             Ok(metadata) if metadata.is_file() => return,
             Ok(_) => "it is not a file".to_owned(),
             Err(error) => error.to_string(),
         };
         let file = file.display();
-        self.errors.push(format!(
-            "{key}: {file} cannot be read: {wrong}; correct the path, or make the file with \
-             `causeway pki`"
-        ));
+        self.errors.push(format!("{key}: {file} cannot be read: {wrong}; {remedy}"));
     }
 
     fn times(&mut self, half_closed: Duration, idle: Option<Duration>, drain: Duration) {

@@ -2,7 +2,9 @@
 
 mod args;
 mod check;
+pub mod cluster;
 mod connector;
+mod crd;
 mod demo;
 pub mod doctor;
 pub mod node;

@@ -7,18 +7,20 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tokio::sync::oneshot;
+
 use crate::{
     admin::{self, Admin, Readiness, Source},
     config::{EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig},
     connector::{RunningChannel, RunningConnector},
     engine::{self, PinWanted, preflight},
     proxy::RunningProxy,
-    telemetry::{Counters, CountersSnapshot, Latency, log},
+    telemetry::{Counters, CountersSnapshot, Fact, Latency, log},
     worker::Plan,
 };
 
 /// A failure that ends the command, in words for whoever typed it.
-pub(super) struct Failure(pub(super) String);
+pub struct Failure(pub(super) String);
 
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
@@ -78,6 +80,18 @@ pub fn plan(role: &'static str, config: &WorkersConfig) -> Result<Plan, String> 
 pub trait Node: Send + Sync + 'static {
     /// Why new work should not be sent here; nothing when it may be.
     fn unready(&self) -> Vec<String>;
+    /// Asks for a fresh look, where [`Node::unready`] tells of one; hears when it is over.
+    fn look(&self) -> Option<oneshot::Receiver<()>> {
+        None
+    }
+    /// What is wrong and no reason against new work.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Numbers that belong to the process and not to a worker.
+    fn facts(&self) -> Vec<(Fact, u64)> {
+        Vec::new()
+    }
     /// Latency samples since the last call, and what is missing from them.
     fn take_latency(&self) -> (Latency, Vec<String>);
     /// The workers' counters.
@@ -88,7 +102,16 @@ pub trait Node: Send + Sync + 'static {
 
 impl Node for RunningProxy {
     fn unready(&self) -> Vec<String> {
-        if self.is_draining() { vec!["draining".to_owned()] } else { Vec::new() }
+        Self::unready(self)
+    }
+
+    fn look(&self) -> Option<oneshot::Receiver<()>> {
+        Self::look(self)
+    }
+
+    fn facts(&self) -> Vec<(Fact, u64)> {
+        let (mappings, problems) = self.mapping_counts();
+        vec![(Fact::Mappings, mappings as u64), (Fact::MappingProblems, problems as u64)]
     }
 
     fn take_latency(&self) -> (Latency, Vec<String>) {
@@ -149,7 +172,11 @@ impl<N: Node> Gathered<N> {
 
 impl<N: Node> Source for Gathered<N> {
     fn ready(&self) -> Readiness {
-        Readiness { reasons: self.node.unready() }
+        Readiness { reasons: self.node.unready(), notes: self.node.notes() }
+    }
+
+    fn look(&self) -> Option<oneshot::Receiver<()>> {
+        self.node.look()
     }
 
     fn latency(&self) -> (Latency, Vec<String>) {
@@ -160,7 +187,11 @@ impl<N: Node> Source for Gathered<N> {
     }
 
     fn counters(&self) -> CountersSnapshot {
-        CountersSnapshot::of(self.node.counters()).labelled("engine", self.engine.to_string())
+        let counters = CountersSnapshot::of(self.node.counters());
+        let facts = self.node.facts().into_iter();
+        facts
+            .fold(counters, |counters, (fact, value)| counters.with(fact, value))
+            .labelled("engine", self.engine.to_string())
     }
 
     fn details(&self) -> serde_json::Value {

@@ -1,13 +1,14 @@
 //! `causeway proxy`: the cloud side.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, thread};
 
 use super::{
     args::RunArgs,
+    cluster,
     node::{Failure, plan, report, start_admin, start_log},
     signals,
 };
-use crate::{config::ProxyConfig, proxy};
+use crate::config::ProxyConfig;
 
 pub(super) fn run(args: &RunArgs) -> ExitCode {
     report(serve(args))
@@ -17,16 +18,27 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
     let config = ProxyConfig::load(&args.config)?;
     start_log(&config.log)?;
     let plan = plan("proxy", &config.workers).map_err(Failure)?;
-    let running = Arc::new(proxy::start(&config, &plan)?);
+    let running = Arc::new(cluster::start(&config, &plan)?);
     let _admin = start_admin(config.admin, &running, plan.kind)?;
     tracing::info!(
-        address = %running.address(), workers = plan.cores.len(), engine = %plan.kind,
+        address = %running.proxy.address(), workers = plan.cores.len(), engine = %plan.kind,
         "proxy serves"
     );
-    let signal = signals::wait_for_end(|| running.warn_of_expiry())?;
-    tracing::info!(signal, "draining; another signal ends at once");
+    let signal = signals::wait_for_end(|| running.proxy.warn_of_expiry())?;
+    running.proxy.leave();
     signals::end_on_second()?;
-    let aborted = running.drain(None);
+    // Another replica leads while this one drains.
+    if let Some(kubernetes) = &running.kubernetes {
+        kubernetes.resign();
+    }
+    let delay = config.limits.drain_delay;
+    if !delay.is_zero() {
+        let seconds = delay.as_secs();
+        tracing::info!(signal, seconds, "no longer ready; accepts a little longer");
+        thread::sleep(delay);
+    }
+    tracing::info!(signal, "draining; another signal ends at once");
+    let aborted = running.proxy.drain(None);
     tracing::info!(aborted, "proxy ends");
     Ok(())
 }

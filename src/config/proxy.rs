@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::checks::is_host;
 use super::document::{Document, base_of, read_file};
-use super::{ConfigError, LogConfig, WorkersConfig, raw, shared};
+use super::{ConfigError, LogConfig, MappingsConfig, WorkersConfig, mappings, raw, shared};
 use crate::limits;
 
 /// The cloud side's configuration.
@@ -17,7 +17,7 @@ pub struct ProxyConfig {
     /// Whom the proxy serves.
     pub tenancy: TenancyConfig,
     /// Where the mappings are.
-    pub mappings_directory: PathBuf,
+    pub mappings: MappingsConfig,
     /// The threads.
     pub workers: WorkersConfig,
     /// Times and counts.
@@ -79,6 +79,8 @@ pub struct ProxyLimits {
     pub half_closed_timeout: Duration,
     /// A stream with nothing moving at all; `None` is for ever.
     pub idle_timeout: Option<Duration>,
+    /// Told to stop, it still accepts for this long, with a readiness that says no.
+    pub drain_delay: Duration,
     /// Streams still open after this long in a drain are aborted.
     pub drain_deadline: Duration,
     /// Streams one subaccount may have open.
@@ -88,6 +90,9 @@ pub struct ProxyLimits {
     /// TLS handshakes a second that one source address may begin on one worker without showing a
     /// client certificate we accept.
     pub handshakes_per_second_max: u32,
+    /// TLS handshakes a second that one source address may begin on one worker for a while after a
+    /// tunnel from it ended by its peer's fault; 0 is as many as it likes.
+    pub offender_handshakes_per_second: u32,
 }
 
 impl ProxyConfig {
@@ -122,8 +127,7 @@ impl ProxyConfig {
 fn resolve(document: &mut Document<'_>, raw: &raw::Proxy) -> Option<ProxyConfig> {
     let tunnel = tunnel(document, &raw.tunnel);
     let tenancy = tenancy(document, &raw.tenancy);
-    let directory = raw.mappings.directory.as_deref().unwrap_or_else(|| Path::new("mappings"));
-    let mappings_directory = document.file("mappings.directory", Some(directory), "");
+    let mappings = mappings::mappings(document, &raw.mappings, raw.kubernetes.as_ref());
     let workers = shared::workers(document, &raw.workers);
     let limits = limits(document, &raw.limits);
     let admin = shared::admin(document, &raw.admin);
@@ -135,7 +139,7 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Proxy) -> Option<ProxyConfig>
     Some(ProxyConfig {
         tunnel,
         tenancy: tenancy?,
-        mappings_directory: mappings_directory?,
+        mappings: mappings?,
         workers: workers?,
         limits: limits?,
         admin,
@@ -214,6 +218,8 @@ fn limits(document: &mut Document<'_>, raw: &raw::ProxyLimits) -> Option<ProxyLi
     );
     let idle_timeout =
         document.seconds_or_off("limits.idle_timeout_seconds", raw.idle_timeout_seconds);
+    let drain_delay =
+        document.seconds_or_off("limits.drain_delay_seconds", raw.drain_delay_seconds);
     let drain_deadline = document.seconds(
         "limits.drain_deadline_seconds",
         raw.drain_deadline_seconds,
@@ -234,13 +240,21 @@ fn limits(document: &mut Document<'_>, raw: &raw::ProxyLimits) -> Option<ProxyLi
             .unwrap_or_else(|| i64::from(limits::HANDSHAKES_PER_SECOND_MAX)),
         1..=u32::MAX,
     );
+    let offender_handshakes_per_second = document.number(
+        "limits.offender_handshakes_per_second",
+        raw.offender_handshakes_per_second
+            .unwrap_or_else(|| i64::from(limits::OFFENDER_HANDSHAKES_PER_SECOND)),
+        0..=u32::MAX,
+    );
     Some(ProxyLimits {
         dial_timeout: dial_timeout?,
         half_closed_timeout: half_closed_timeout?,
         idle_timeout,
+        drain_delay: drain_delay.unwrap_or_default(),
         drain_deadline: drain_deadline?,
         streams_per_subaccount_max: streams_per_subaccount_max?,
         streams_per_tunnel_max: streams_per_tunnel_max?,
         handshakes_per_second_max: handshakes_per_second_max?,
+        offender_handshakes_per_second: offender_handshakes_per_second?,
     })
 }

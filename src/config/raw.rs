@@ -13,6 +13,7 @@ pub(super) struct Proxy {
     pub(super) tunnel: Tunnel,
     pub(super) tenancy: Tenancy,
     pub(super) mappings: Mappings,
+    pub(super) kubernetes: Option<Kubernetes>,
     pub(super) workers: Workers,
     pub(super) limits: ProxyLimits,
     pub(super) admin: Admin,
@@ -50,6 +51,25 @@ pub(super) struct Tenancy {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Mappings {
     pub(super) directory: Option<PathBuf>,
+    pub(super) kubernetes: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Kubernetes {
+    pub(super) kubeconfig: Option<PathBuf>,
+    pub(super) namespace: Option<String>,
+    pub(super) lease_name: Option<String>,
+    pub(super) identity: Option<String>,
+    pub(super) webhook: Option<Webhook>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub(super) listen: Option<String>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) private_key: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
@@ -66,10 +86,12 @@ pub(super) struct ProxyLimits {
     pub(super) dial_timeout_seconds: Option<i64>,
     pub(super) half_closed_timeout_seconds: Option<i64>,
     pub(super) idle_timeout_seconds: Option<i64>,
+    pub(super) drain_delay_seconds: Option<i64>,
     pub(super) drain_deadline_seconds: Option<i64>,
     pub(super) streams_per_subaccount_max: Option<i64>,
     pub(super) streams_per_tunnel_max: Option<i64>,
     pub(super) handshakes_per_second_max: Option<i64>,
+    pub(super) offender_handshakes_per_second: Option<i64>,
 }
 
 #[derive(Default, Deserialize)]

@@ -14,7 +14,7 @@ pub enum Config {
     Connector(Box<ConnectorConfig>),
 }
 
-const PROXY_TABLES: [&str; 3] = ["tunnel", "tenancy", "mappings"];
+const PROXY_TABLES: [&str; 4] = ["tunnel", "tenancy", "mappings", "kubernetes"];
 const CONNECTOR_TABLES: [&str; 4] = ["subaccount", "channel", "tls", "outbound_proxy"];
 
 impl Config {

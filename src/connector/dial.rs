@@ -10,7 +10,7 @@ use crate::{
     config::{Endpoint, OutboundProxy},
     engine::{SizeClass, Socket},
     protocol::http1::{self, Parsed},
-    relay::{Deadline, DialError, Inbound, Link, LinkError, Shard, connect_any},
+    relay::{DialError, Inbound, Link, LinkError, Shard, connect_any, with_deadline},
     telemetry::{Count, Metric},
     tls::{ClientTls, TlsError},
 };
@@ -65,11 +65,12 @@ pub(super) async fn open_tunnel(
     let (socket, address) =
         connect_any(shard, host, port, timeout, attempt).await.map_err(TunnelError::Dial)?;
     shard.sample(Metric::Dial, started.elapsed());
-    let deadline = Deadline::start(&socket, timeout.saturating_sub(started.elapsed()));
-    let opened = set_up(shard, &socket, endpoint, outbound, tls).await;
+    let left = timeout.saturating_sub(started.elapsed());
+    let setting_up = set_up(shard, &socket, endpoint, outbound, tls);
+    let (opened, timed_out) = with_deadline(&socket, left, setting_up).await;
     match opened {
         Ok((link, inbound)) => Ok(Tunnel { link, inbound, address }),
-        Err(_) if deadline.has_passed() => Err(TunnelError::TimedOut(timeout)),
+        Err(_) if timed_out => Err(TunnelError::TimedOut(timeout)),
         Err(error) => Err(error),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         http1::{self, Answer, Parsed},
         target::SERVICE_TYPE_HEADER,
     },
-    relay::{Deadline, LinkError},
+    relay::{LinkError, with_deadline},
     tunnel::Stride,
 };
 
@@ -50,10 +50,12 @@ impl Visit {
         let location = &self.role.location;
         http1::write_connect(&endpoint.service, endpoint.port, location, self.kind(), &mut head)
             .map_err(|_| OpenError::Unsendable)?;
-        let deadline = Deadline::start(tunnel.link.socket(), limits::CONNECT_ANSWER_TIMEOUT);
-        let answered = self.exchange(&mut tunnel, &head).await;
+        let link = tunnel.link.clone();
+        let asking = self.exchange(&mut tunnel, &head);
+        let timeout = limits::CONNECT_ANSWER_TIMEOUT;
+        let (answered, timed_out) = with_deadline(link.socket(), timeout, asking).await;
         let (answer, early) = match answered {
-            Err(_) if deadline.has_passed() => return Err(OpenError::TimedOut),
+            Err(_) if timed_out => return Err(OpenError::TimedOut),
             other => other?,
         };
         if answer.status != 200 {

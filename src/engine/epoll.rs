@@ -1,4 +1,5 @@
-//! Operations over epoll: try, and on "would block" wait for readiness.
+//! Operations over epoll: try, and on "would block" wait for readiness. The epoll driver has no
+//! others; under io_uring this is how a socket is waited for, and the ring takes what is left over.
 //!
 //! A short read or write means the kernel's queue is empty or full. Clearing the readiness then
 //! saves the system call that would only say so; epoll is edge-triggered, so whatever happens
@@ -29,7 +30,8 @@ const GREEDY_BYTES: usize = limits::BUFFER_MEDIUM_BYTES;
 /// A socket that is always ready never lets go of the event loop: tokio looks at epoll only when
 /// no task can run or after 61 of them, and lets one task read 128 times. With 256 KiB a read
 /// that is long enough to delay a small message by tens of milliseconds. So a socket that keeps
-/// its reader busy waits for the others, and for epoll, before each further read.
+/// its reader busy gives way before its next read: by waiting for the others and for epoll, or by
+/// a receive of the ring, which begins only once the event loop has nothing else to do.
 pub(super) struct Watched {
     fd: AsyncFd<OwnedFd>,
     greedy: Cell<bool>,
@@ -48,10 +50,9 @@ impl Watched {
         self.fd.into_inner()
     }
 
-    async fn let_others_in(&self) {
-        if self.greedy.replace(false) {
-            tokio::task::yield_now().await;
-        }
+    /// Whether the next read must give way to others; asked once for each.
+    pub(super) fn gives_way(&self) -> bool {
+        self.greedy.replace(false)
     }
 }
 
@@ -71,7 +72,6 @@ pub(super) async fn recv(
     class: SizeClass,
     bytes_max: usize,
 ) -> io::Result<Buffer> {
-    socket.let_others_in().await;
     loop {
         let mut ready = socket.fd.readable().await?;
         // Only now: a stream that waits holds no buffer.
@@ -93,7 +93,6 @@ pub(super) async fn recv(
 }
 
 pub(super) async fn recv_more(socket: &Watched, mut buffer: Buffer) -> (io::Result<usize>, Buffer) {
-    socket.let_others_in().await;
     let room = buffer.spare_len();
     loop {
         let mut ready = match socket.fd.readable().await {
@@ -119,20 +118,31 @@ pub(super) async fn send_all(
     socket: &AsyncFd<OwnedFd>,
     mut buffer: Buffer,
 ) -> (io::Result<()>, Buffer) {
-    while !buffer.is_empty() {
-        match system::send_now(socket.as_fd(), buffer.filled()) {
-            Ok(sent) => buffer.consume(sent),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return (Err(error), buffer),
+    loop {
+        if let Err(error) = send_what_fits(socket, &mut buffer) {
+            return (Err(error), buffer);
         }
-        if !buffer.is_empty() {
-            forget_writable(socket);
-            if let Err(error) = socket.writable().await {
-                return (Err(error), buffer);
-            }
+        if buffer.is_empty() {
+            return (Ok(()), buffer);
+        }
+        forget_writable(socket);
+        if let Err(error) = socket.writable().await {
+            return (Err(error), buffer);
         }
     }
-    (Ok(()), buffer)
+}
+
+/// Sends as much as the kernel takes at once, which may be nothing.
+pub(super) fn send_what_fits(socket: &AsyncFd<OwnedFd>, buffer: &mut Buffer) -> io::Result<()> {
+    if buffer.is_empty() {
+        return Ok(());
+    }
+    match system::send_now(socket.as_fd(), buffer.filled()) {
+        Ok(sent) => buffer.consume(sent),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Clears a readiness from before the send that just filled the kernel's queue. The event loop

@@ -3,19 +3,14 @@
 use std::{
     io,
     net::{IpAddr, Shutdown, SocketAddr},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
     rc::Rc,
 };
 
 use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::{
-    driver::{Driver, Kind},
-    epoll,
-    options::Tuning,
-    system, uring,
-};
+use super::{epoll, options::Tuning, system};
 use crate::limits;
 
 /// One worker's listening socket. Clones are the same one.
@@ -24,23 +19,11 @@ pub struct Listener {
     shared: Rc<Shared>,
 }
 
-enum Shared {
-    IoUring(Rc<OwnedFd>),
-    Epoll(AsyncFd<OwnedFd>),
-}
-
-impl AsFd for Shared {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::IoUring(fd) => fd.as_fd(),
-            Self::Epoll(fd) => fd.as_fd(),
-        }
-    }
-}
+struct Shared(AsyncFd<OwnedFd>);
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let _closed_already = SockRef::from(&self.as_fd()).shutdown(Shutdown::Both);
+        let _closed_already = SockRef::from(&self.0.as_fd()).shutdown(Shutdown::Both);
     }
 }
 
@@ -63,17 +46,17 @@ impl Listener {
         Ok((addr, listeners))
     }
 
-    /// Takes over a listening socket. Must be called inside `block_on`.
+    /// Takes over a listening socket. Must be called inside `block_on`, of either driver: both
+    /// wait for connections by epoll.
+    ///
+    /// The ring's ACCEPT is not used: the descriptor it completes with after its future is
+    /// dropped, or while the event loop ends, belongs to nobody, and its peer would wait for ever.
     ///
     /// # Errors
     /// When its mode cannot be set or epoll refuses it.
-    pub fn adopt(driver: &Driver, fd: OwnedFd) -> io::Result<Self> {
+    pub fn adopt(fd: OwnedFd) -> io::Result<Self> {
         system::set_nonblocking(fd.as_fd(), true)?;
-        let shared = match driver.kind() {
-            Kind::IoUring => Shared::IoUring(Rc::new(fd)),
-            Kind::Epoll => Shared::Epoll(system::watch(fd, Interest::READABLE)?),
-        };
-        Ok(Self { shared: Rc::new(shared) })
+        Ok(Self { shared: Rc::new(Shared(system::watch(fd, Interest::READABLE)?)) })
     }
 
     /// Waits for a connection. Ended by [`close`](Self::close); a dropped wait loses none.
@@ -82,23 +65,13 @@ impl Listener {
     /// The kernel's refusal: descriptors exhausted, the connection gone before it was accepted,
     /// the listener closed.
     pub async fn accept(&self) -> io::Result<(OwnedFd, SocketAddr)> {
-        match &*self.shared {
-            Shared::IoUring(listener) => loop {
-                match system::accept_now(listener.as_fd()) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        uring::acceptable(listener).await?;
-                    }
-                    accepted => return accepted,
-                }
-            },
-            Shared::Epoll(listener) => epoll::accept(listener).await,
-        }
+        epoll::accept(&self.shared.0).await
     }
 
     /// Stops listening: the port is free, a pending accept ends with an error, connections nobody
     /// accepted are reset.
     pub fn close(&self) {
-        let _closed_already = SockRef::from(&self.shared.as_fd()).shutdown(Shutdown::Both);
+        let _closed_already = SockRef::from(&self.shared.0.as_fd()).shutdown(Shutdown::Both);
     }
 
     /// Sets the options accepted connections are born with, which saves setting them on each.
@@ -106,7 +79,7 @@ impl Listener {
     /// # Errors
     /// When the kernel refuses one.
     pub fn tune(&self, tuning: &Tuning) -> io::Result<()> {
-        tuning.apply(self.shared.as_fd())
+        tuning.apply(self.shared.0.as_fd())
     }
 
     /// The address it listens on.
@@ -114,7 +87,7 @@ impl Listener {
     /// # Errors
     /// When the kernel cannot tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        system::internet(&SockRef::from(&self.shared.as_fd()).local_addr()?)
+        system::internet(&SockRef::from(&self.shared.0.as_fd()).local_addr()?)
     }
 }
 

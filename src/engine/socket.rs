@@ -36,9 +36,10 @@ pub(super) struct Shared {
     aborted: Cell<bool>,
 }
 
-enum Handle {
-    IoUring { fd: OwnedFd, flight: uring::Flight },
-    Epoll(epoll::Watched),
+struct Handle {
+    watched: epoll::Watched,
+    /// Under io_uring: what the ring has in flight.
+    flight: Option<uring::Flight>,
 }
 
 impl Shared {
@@ -50,10 +51,7 @@ impl Shared {
 
 impl AsFd for Shared {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.handle {
-            Handle::IoUring { fd, .. } => fd.as_fd(),
-            Handle::Epoll(watched) => watched.fd().as_fd(),
-        }
+        self.handle.watched.fd().as_fd()
     }
 }
 
@@ -61,22 +59,11 @@ impl Socket {
     /// Takes over a connected socket. Must be called inside `block_on`.
     ///
     /// # Errors
-    /// When its mode cannot be set or epoll refuses it.
+    /// When epoll refuses it.
     pub fn adopt(driver: &Driver, fd: OwnedFd) -> io::Result<Self> {
-        // Older kernels answer EAGAIN to ring operations on non-blocking sockets.
-        system::set_nonblocking(fd.as_fd(), driver.kind() == Kind::Epoll)?;
-        Self::watch(driver, fd)
-    }
-
-    /// Takes over a socket in the mode the driver wants.
-    fn watch(driver: &Driver, fd: OwnedFd) -> io::Result<Self> {
-        let handle = match driver.kind() {
-            Kind::IoUring => Handle::IoUring { fd, flight: uring::Flight::default() },
-            Kind::Epoll => {
-                let both = Interest::READABLE | Interest::WRITABLE;
-                Handle::Epoll(epoll::Watched::new(system::watch(fd, both)?))
-            }
-        };
+        let watched = system::watch(fd, Interest::READABLE | Interest::WRITABLE)?;
+        let flight = (driver.kind() == Kind::IoUring).then(uring::Flight::default);
+        let handle = Handle { watched: epoll::Watched::new(watched), flight };
         Ok(Self { shared: Rc::new(Shared { handle, aborted: Cell::new(false) }) })
     }
 
@@ -95,10 +82,7 @@ impl Socket {
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             Err(error) => return Err(error),
         }
-        match driver.kind() {
-            Kind::IoUring => Self::adopt(driver, socket.into()),
-            Kind::Epoll => Self::watch(driver, socket.into()),
-        }
+        Self::adopt(driver, socket.into())
     }
 
     /// Waits for the connection [`open`](Self::open) started. Ended early by `shutdown`/`abort`.
@@ -107,10 +91,7 @@ impl Socket {
     /// Why the connection was not made.
     pub async fn connected(&self) -> io::Result<()> {
         self.shared.check_alive()?;
-        match &self.shared.handle {
-            Handle::IoUring { .. } => uring::connected(&self.shared).await,
-            Handle::Epoll(watched) => epoll::connected(watched.fd()).await,
-        }
+        epoll::connected(self.shared.handle.watched.fd()).await
     }
 
     /// Receives into a buffer of `class`; an empty one is the end of the stream.
@@ -133,12 +114,21 @@ impl Socket {
     ) -> io::Result<Buffer> {
         debug_assert!(bytes_max > 0, "asking for nothing would look like the end");
         self.shared.check_alive()?;
-        match &self.shared.handle {
-            Handle::IoUring { flight, .. } => {
-                uring::recv(&self.shared, flight, pool, class, bytes_max).await
+        let Handle { watched, flight } = &self.shared.handle;
+        if watched.gives_way() {
+            match flight {
+                None => tokio::task::yield_now().await,
+                Some(flight) => {
+                    let received =
+                        uring::recv(&self.shared, flight, pool, class, bytes_max).await?;
+                    // It gives its buffer back when nothing comes, and waits on without one.
+                    if let Some(buffer) = received {
+                        return Ok(buffer);
+                    }
+                }
             }
-            Handle::Epoll(watched) => epoll::recv(watched, pool, class, bytes_max).await,
         }
+        epoll::recv(watched, pool, class, bytes_max).await
     }
 
     /// Receives into the room of `buffer`, which must have some; 0 is the end of the stream.
@@ -148,10 +138,14 @@ impl Socket {
         if let Err(error) = self.shared.check_alive() {
             return (Err(error), buffer);
         }
-        match &self.shared.handle {
-            Handle::IoUring { .. } => uring::recv_more(&self.shared, buffer).await,
-            Handle::Epoll(watched) => epoll::recv_more(watched, buffer).await,
+        let Handle { watched, flight } = &self.shared.handle;
+        if watched.gives_way() {
+            match flight {
+                None => tokio::task::yield_now().await,
+                Some(flight) => return uring::recv_more(&self.shared, flight, buffer).await,
+            }
         }
+        epoll::recv_more(watched, buffer).await
     }
 
     /// Receives what is there, without waiting.
@@ -165,13 +159,18 @@ impl Socket {
 
     /// Sends all filled bytes; the buffer comes back empty. After an error it holds what the
     /// kernel did not take.
-    pub async fn send_all(&self, buffer: Buffer) -> (io::Result<()>, Buffer) {
+    pub async fn send_all(&self, mut buffer: Buffer) -> (io::Result<()>, Buffer) {
         if let Err(error) = self.shared.check_alive() {
             return (Err(error), buffer);
         }
-        match &self.shared.handle {
-            Handle::IoUring { flight, .. } => uring::send_all(&self.shared, flight, buffer).await,
-            Handle::Epoll(watched) => epoll::send_all(watched.fd(), buffer).await,
+        let Handle { watched, flight } = &self.shared.handle;
+        let Some(flight) = flight else {
+            return epoll::send_all(watched.fd(), buffer).await;
+        };
+        match epoll::send_what_fits(watched.fd(), &mut buffer) {
+            Ok(()) if buffer.is_empty() => (Ok(()), buffer),
+            Ok(()) => uring::send_all(&self.shared, flight, buffer).await,
+            Err(error) => (Err(error), buffer),
         }
     }
 
@@ -200,7 +199,7 @@ impl Socket {
             // without TCP cannot be reset at all. SO_LINGER is set, so the close that follows
             // the pending operations resets; ending our reading side sends nothing.
             let _gone = SockRef::from(&self.shared.as_fd()).shutdown(Shutdown::Read);
-            if let Handle::IoUring { .. } = &self.shared.handle {
+            if self.shared.handle.flight.is_some() {
                 uring::cancel_all(&self.shared);
             }
         }
@@ -232,10 +231,11 @@ impl Socket {
         SockRef::from(&self.shared.as_fd()).peer_addr().is_err()
     }
 
-    /// Lets a quiet `recv` give its buffer back: it goes on waiting without one. Under epoll it
-    /// never holds one. Nothing received is lost. Does nothing while a send is in flight.
+    /// Lets a quiet `recv` give its buffer back: it goes on waiting without one. Only one that the
+    /// ring carries, after a full one, holds any. Nothing received is lost. Does nothing while the
+    /// ring has a send in flight.
     pub fn release_idle(&self) {
-        if let Handle::IoUring { flight, .. } = &self.shared.handle {
+        if let Some(flight) = &self.shared.handle.flight {
             uring::release_idle(&self.shared, flight);
         }
     }
@@ -278,8 +278,7 @@ impl Socket {
     /// Gives the socket back while it has clones or operations in flight.
     pub fn into_fd(self) -> Result<OwnedFd, Self> {
         match Rc::try_unwrap(self.shared) {
-            Ok(Shared { handle: Handle::IoUring { fd, .. }, .. }) => Ok(fd),
-            Ok(Shared { handle: Handle::Epoll(watched), .. }) => Ok(watched.into_inner()),
+            Ok(Shared { handle, .. }) => Ok(handle.watched.into_inner()),
             Err(shared) => Err(Self { shared }),
         }
     }

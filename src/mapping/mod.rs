@@ -2,13 +2,14 @@
 //!
 //! Documents become validated [`Mapping`]s, mappings an immutable [`MappingTable`] that a worker
 //! asks once per CONNECT. Nothing here dials, logs, starts threads or looks at a clock;
-//! [`load_directory`] is the one place that reads files.
+//! [`load_directory`] is the one place that reads files, [`read_object`] takes what a cluster holds.
 
 mod address;
 mod directory;
 mod document;
 mod model;
 mod names;
+mod object;
 mod table;
 mod usage;
 mod validate;
@@ -16,6 +17,7 @@ mod yaml;
 
 pub use address::{Address, AddressError};
 pub use directory::{Loaded, load_directory, parse_documents};
-pub use model::{Mapping, Problem, ServiceType, Source, Tenancy};
+pub use model::{Mapping, Problem, ServiceType, Snapshot, Source, Tenancy};
+pub use object::read_object;
 pub use table::{Denied, Grant, MappingTable};
 pub use usage::{StreamPermit, TenantUsage};

@@ -66,19 +66,28 @@ impl Mapping {
     }
 }
 
-/// The place a mapping was read from; displays as `file:line`.
+/// The line of what was not read from a file.
+pub(super) const NO_LINE: usize = 0;
+
+/// The place a mapping was read from; displays as `file:line`, or for an object of a cluster as
+/// `servicemapping/name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The file.
+    /// The file, or the object as `kubectl` names it.
     pub file: Arc<Path>,
-    /// The 1-based line its document starts at.
+    /// The 1-based line its document starts at; 0 for an object of a cluster.
     pub line: usize,
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file.display(), self.line)
+        write_place(f, &self.file, self.line)
     }
+}
+
+fn write_place(f: &mut fmt::Formatter<'_>, file: &Path, line: usize) -> fmt::Result {
+    write!(f, "{}", file.display())?;
+    if line == NO_LINE { Ok(()) } else { write!(f, ":{line}") }
 }
 
 impl From<&str> for Source {
@@ -91,12 +100,13 @@ impl From<&str> for Source {
     }
 }
 
-/// Why a document, or a part of a file, is not in force. Displays as `file:line: field: message`.
+/// Why a document, or a part of a file, is not in force. Displays as `file:line: field: message`,
+/// for an object of a cluster without the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file.
+    /// The file, or the object as `kubectl` names it.
     pub file: PathBuf,
-    /// The 1-based line in the file.
+    /// The 1-based line in the file; 0 for an object of a cluster.
     pub line: usize,
     /// The field's path within its document (`spec.internalAddress`), where one is to blame.
     pub field: Option<String>,
@@ -106,10 +116,20 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.file.display(), self.line)?;
+        write_place(f, &self.file, self.line)?;
+        f.write_str(": ")?;
         if let Some(field) = &self.field {
             write!(f, "{field}: ")?;
         }
         f.write_str(&self.message)
     }
+}
+
+/// All mappings there are at one moment, as whoever watches a cluster tells them.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The good ones; of two for one service the first wins.
+    pub mappings: Vec<Arc<Mapping>>,
+    /// What is wrong with others, in words for an operator.
+    pub problems: Vec<String>,
 }

@@ -45,7 +45,7 @@ impl MappingTable {
     /// other one is a problem. Subaccounts keep the usage they have in `previous`, so a limit
     /// holds across reloads, even for one whose mappings are gone while streams are open.
     #[must_use]
-    pub fn build(mappings: Vec<Mapping>, previous: &Self) -> (Self, Vec<Problem>) {
+    pub fn build<M: Into<Arc<Mapping>>>(mappings: Vec<M>, previous: &Self) -> (Self, Vec<Problem>) {
         let mut table = Self::default();
         for (subaccount, tenant) in &previous.tenants {
             // A tenant without mappings stays while anybody beside the previous table counts on
@@ -57,7 +57,7 @@ impl MappingTable {
         }
         let mut problems = Vec::new();
         for mapping in mappings {
-            if let Err(problem) = table.insert(mapping) {
+            if let Err(problem) = table.insert(mapping.into()) {
                 problems.push(problem);
             }
         }
@@ -103,11 +103,11 @@ impl MappingTable {
         self.tenants.iter().map(|(subaccount, tenant)| (subaccount.as_str(), &tenant.usage))
     }
 
-    fn insert(&mut self, mapping: Mapping) -> Result<(), Problem> {
+    fn insert(&mut self, mapping: Arc<Mapping>) -> Result<(), Problem> {
         let tenant = self.tenants.entry(mapping.subaccount.clone()).or_default();
         match tenant.services_mut(mapping.service_type).entry(mapping.service.clone()) {
             Entry::Vacant(place) => {
-                place.insert(Arc::new(mapping));
+                place.insert(mapping);
                 self.count += 1;
                 Ok(())
             }

@@ -8,10 +8,10 @@ use super::yaml::{Entry, Node, Value};
 use super::{Address, Mapping, Problem, ServiceType, Source, Tenancy};
 use crate::limits::LOCATIONS_PER_MAPPING_MAX;
 
-const API_VERSION: &str = "connectivityproxy.sap.com/v1";
+pub(super) const API_VERSION: &str = "connectivityproxy.sap.com/v1";
 /// Printed by several guides, served by no cluster.
 const API_VERSION_MISREAD: &str = "servicemapping.connectivityproxy.sap.com/v1";
-const KIND: &str = "ServiceMapping";
+pub(super) const KIND: &str = "ServiceMapping";
 const RESOURCE_FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 const SPEC_FIELDS: [&str; 6] =
     ["type", "subaccountId", "serviceId", "tenantId", "internalAddress", "locationIds"];
@@ -44,7 +44,7 @@ pub(super) fn read_document(
     }
 }
 
-fn read_resource(
+pub(super) fn read_resource(
     resource: &Node,
     prefix: String,
     context: &Context<'_>,

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_saphyr::Spanned;
 
 use super::document::Document;
+use super::model::NO_LINE;
 use crate::limits::{YAML_NODES_MAX, YAML_REPEATS_MAX};
 
 /// A value and the 1-based line it stands at.
@@ -88,6 +89,28 @@ impl Node {
             Value::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// The same of what came as JSON, where nothing has a line.
+    pub(super) fn from_json(json: &serde_json::Value) -> Self {
+        let value = match json {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(_) => Value::Boolean,
+            serde_json::Value::Number(_) => Value::Number,
+            serde_json::Value::String(text) => Value::Text(text.clone()),
+            serde_json::Value::Array(items) => {
+                Value::List(items.iter().map(Self::from_json).collect())
+            }
+            serde_json::Value::Object(fields) => {
+                let entry = |(key, value): (&String, &serde_json::Value)| Entry {
+                    key: key.clone(),
+                    line: NO_LINE,
+                    value: Self::from_json(value),
+                };
+                Value::Table(fields.iter().map(entry).collect())
+            }
+        };
+        Self { line: NO_LINE, value }
     }
 
     fn shift(&mut self, lines: usize) {

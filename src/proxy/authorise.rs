@@ -35,10 +35,11 @@ pub(super) fn authorise(
     Ok(Grant { mapping: allowed.mapping.clone(), location: request.location.clone(), permit })
 }
 
-/// Whether a stream that was granted would be granted again under `table`.
+/// Whether a stream that was granted would be granted again under `table`, by the mapping of the
+/// same name: that another takes the place of one that was removed does not keep its streams.
 pub(super) fn still_allowed(table: &MappingTable, grant: &Grant) -> bool {
     let mapping = &grant.mapping;
     table
         .authorise(mapping.service_type, &mapping.subaccount, &mapping.service, &grant.location)
-        .is_ok()
+        .is_ok_and(|grant| grant.mapping.name == mapping.name)
 }

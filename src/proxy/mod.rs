@@ -4,6 +4,8 @@
 mod authorise;
 mod budgets;
 mod doorkeeper;
+mod hold;
+mod probe;
 mod reload;
 mod request;
 mod role;
@@ -15,4 +17,4 @@ mod visit;
 
 pub use role::ProxyMessage;
 pub use sources::{load_material, tenancy};
-pub use start::{RunningProxy, StartError, start};
+pub use start::{RunningProxy, StartError, start, start_with};

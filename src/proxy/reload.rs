@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config::ProxyConfig,
     limits,
-    mapping::{MappingTable, Problem, load_directory},
+    mapping::{Mapping, MappingTable, Problem, load_directory},
     tls::{Facts, Fingerprint, MaterialError, ServerMaterial},
     worker::Crew,
 };
@@ -54,12 +54,8 @@ impl Reloader {
     /// Everything that is watched.
     pub(super) fn paths(&self) -> Vec<PathBuf> {
         let files = server_files(&self.config);
-        let mut paths = vec![
-            self.config.mappings_directory.clone(),
-            files.certificate,
-            files.private_key,
-            files.client_ca,
-        ];
+        let mut paths = vec![files.certificate, files.private_key, files.client_ca];
+        paths.extend(self.config.mappings.directory().map(Path::to_path_buf));
         paths.extend(files.crl);
         paths
     }
@@ -79,9 +75,9 @@ impl Reloader {
         }
     }
 
-    /// The mappings, if they differ from the last time.
+    /// The mappings, if they come from a directory and differ from the last time.
     pub(super) fn changed_mappings(&mut self) -> Option<Arc<MappingTable>> {
-        let directory = &self.config.mappings_directory;
+        let directory = self.config.mappings.directory()?;
         let loaded = match load_directory(directory, &tenancy(&self.config)) {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -96,13 +92,24 @@ impl Reloader {
             return None;
         }
         self.mappings_seen = Some(loaded.fingerprint);
-        let (table, conflicts) = MappingTable::build(loaded.mappings, &self.table);
-        let problems = loaded.problems.iter().chain(&conflicts).map(Problem::to_string).collect();
+        let problems = loaded.problems.iter().map(Problem::to_string).collect();
+        let table = self.take_mappings(loaded.mappings, problems);
+        tracing::info!(mappings = table.len(), "service mappings loaded");
+        Some(table)
+    }
+
+    /// Puts mappings in force, wherever they come from; of two for one service the first wins.
+    pub(super) fn take_mappings<M: Into<Arc<Mapping>>>(
+        &mut self,
+        mappings: Vec<M>,
+        mut problems: Vec<String>,
+    ) -> Arc<MappingTable> {
+        let (table, conflicts) = MappingTable::build(mappings, &self.table);
+        problems.extend(conflicts.iter().map(Problem::to_string));
         self.say_problems(problems);
         self.table = Arc::new(table);
-        tracing::info!(mappings = self.table.len(), "service mappings loaded");
         self.lock().mappings = self.table.len();
-        Some(self.table.clone())
+        self.table.clone()
     }
 
     /// Each problem is logged when it appears, not at every change elsewhere.

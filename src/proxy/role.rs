@@ -3,14 +3,19 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::fd::OwnedFd,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{authorise::still_allowed, budgets::Budgets, doorkeeper::Doorkeeper, session};
+use super::{
+    authorise::still_allowed,
+    budgets::Budgets,
+    doorkeeper::{Doorkeeper, OFFENDER_RATE},
+    session,
+};
 use crate::{
     mapping::MappingTable,
     telemetry::{Count, Repeats, Verdict},
@@ -33,6 +38,8 @@ pub enum ProxyMessage {
 pub(super) struct Settings {
     /// Names a client may ask for by SNI; empty when the check is off.
     pub(super) server_names: Vec<String>,
+    /// Where the listener is; unspecified when everywhere.
+    pub(super) listen: IpAddr,
     pub(super) timeouts: Timeouts,
     pub(super) dial_timeout: Duration,
     pub(super) streams_per_subaccount_max: usize,
@@ -61,12 +68,15 @@ impl Role for ProxyRole {
         peer: SocketAddr,
         _listener: usize,
     ) {
-        if !self.doorkeeper.borrow_mut().admits(peer.ip(), Instant::now()) {
+        let admitted = self.doorkeeper.borrow_mut().admits(peer.ip(), Instant::now());
+        match admitted {
+            Ok(turn) => {
+                let serving = session::serve(worker.clone(), self.clone(), (fd, peer), turn);
+                tokio::task::spawn_local(serving);
+            }
             // Closing before the handshake is the cheapest answer there is.
-            return self.turn_away(worker, peer);
+            Err(reason) => self.turn_away(worker, peer, reason),
         }
-        let serving = session::serve(worker.clone(), self.clone(), fd, peer);
-        tokio::task::spawn_local(serving);
     }
 
     fn message(self: &Rc<Self>, worker: &Rc<Worker>, message: ProxyMessage) {
@@ -91,14 +101,19 @@ impl Role for ProxyRole {
 }
 
 impl ProxyRole {
-    fn turn_away(&self, worker: &Worker, peer: SocketAddr) {
-        const REASON: &str = "handshake_rate";
-        worker.shard.count(Count::Refused(REASON));
-        match self.repeats.borrow_mut().judge(REASON, Instant::now()) {
+    fn turn_away(&self, worker: &Worker, peer: SocketAddr, reason: &'static str) {
+        worker.shard.count(Count::Refused(reason));
+        let advice = match reason {
+            OFFENDER_RATE => {
+                "a tunnel from this address ended by its peer's fault, and too many more wait; \
+                 see limits.offender_handshakes_per_second"
+            }
+            _ => "too many strangers from this address; see limits.handshakes_per_second_max",
+        };
+        match self.repeats.borrow_mut().judge(reason, Instant::now()) {
             Verdict::Suppress => worker.shard.count(Count::LogLinesSuppressed),
             Verdict::Write { suppressed } => tracing::warn!(
-                target: "causeway::refused", %peer, suppressed, reason = REASON,
-                "too many strangers from this address; see limits.handshakes_per_second_max"
+                target: "causeway::refused", %peer, suppressed, reason, "{advice}"
             ),
         }
     }

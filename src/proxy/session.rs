@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{
+    hold::hold,
     request::{Asked, Demand, read_request},
     role::ProxyRole,
     streams::carry_streams,
@@ -29,8 +30,13 @@ pub(super) struct Tunnel {
     pub(super) inbound: Inbound,
 }
 
-/// Serves one accepted connection. Every path out of it gives back what it took.
-pub(super) async fn serve(worker: Rc<Worker>, role: Rc<ProxyRole>, fd: OwnedFd, peer: SocketAddr) {
+/// Serves one accepted connection, from its turn on. Every path out of it gives back what it took.
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    role: Rc<ProxyRole>,
+    (fd, peer): (OwnedFd, SocketAddr),
+    turn: Instant,
+) {
     let shard = worker.shard.clone();
     let live = Rc::new(Live::new(role.settings.timeouts, Instant::now()));
     let Some(key) = shard.admit(&live) else {
@@ -39,6 +45,9 @@ pub(super) async fn serve(worker: Rc<Worker>, role: Rc<ProxyRole>, fd: OwnedFd, 
         return;
     };
     // The stages are boxed so that a relaying session does not carry the room of the earlier ones.
+    if Instant::now() < turn && !Box::pin(hold(&shard, &live, turn)).await {
+        return shard.dismiss(key);
+    }
     if let Some(mut tunnel) = Box::pin(shake_hands(&shard, &role, &live, fd)).await {
         if live.is_authenticated() {
             role.doorkeeper.borrow_mut().knows(peer.ip());
@@ -53,8 +62,8 @@ pub(super) async fn serve(worker: Rc<Worker>, role: Rc<ProxyRole>, fd: OwnedFd, 
             }
             Alpn::Http1 => {
                 let Tunnel { link, inbound } = &mut tunnel;
-                let settings = &visit.role.settings;
-                let asked = read_request(&shard.pool, settings, &visit.live, link, inbound);
+                let caller = (&visit.role.settings, visit.peer.ip());
+                let asked = read_request(&shard.pool, caller, &visit.live, link, inbound);
                 let asked = Box::pin(asked).await;
                 answer(&visit, tunnel, asked).await;
             }

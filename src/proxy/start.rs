@@ -4,19 +4,26 @@ use std::{
     cell::Cell,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
+
+use tokio::sync::oneshot;
 
 use super::{
     budgets::Budgets,
     doorkeeper::Doorkeeper,
+    probe::Probe,
     reload::{Reloader, Status, warn_of_expiry},
     role::{ProxyMessage, ProxyRole, Settings},
 };
 use crate::{
     config::{ProxyConfig, watch::FileWatch},
     engine::Listener,
+    mapping::Snapshot,
     telemetry::Repeats,
     tls::MaterialError,
     tunnel::Timeouts,
@@ -46,9 +53,13 @@ pub struct RunningProxy {
     address: SocketAddr,
     crew: Arc<Crew<ProxyMessage>>,
     status: Arc<Mutex<Status>>,
+    reloader: Arc<Mutex<Reloader>>,
     drain_deadline: Duration,
     /// Stops watching when dropped; `None` once draining.
     watch: Mutex<Option<FileWatch>>,
+    probe: Probe,
+    /// Set once it is to stop, before it stops accepting.
+    leaving: AtomicBool,
 }
 
 /// Starts a proxy on the given workers.
@@ -56,17 +67,34 @@ pub struct RunningProxy {
 /// # Errors
 /// [`StartError`] says what is wrong and what to do.
 pub fn start(config: &ProxyConfig, plan: &Plan) -> Result<RunningProxy, StartError> {
+    start_with(config, plan, None)
+}
+
+/// Starts a proxy whose mappings come through [`RunningProxy::publish`], with the first of them
+/// in force before it listens.
+///
+/// # Errors
+/// [`StartError`] says what is wrong and what to do.
+pub fn start_with(
+    config: &ProxyConfig,
+    plan: &Plan,
+    first: Option<Snapshot>,
+) -> Result<RunningProxy, StartError> {
     let mut reloader = Reloader::new(config);
     // The first look never answers "unchanged".
     let material = reloader.changed_tls()?.ok_or_else(|| io::Error::other("no certificates"))?;
-    let table = reloader.changed_mappings().unwrap_or_default();
+    let table = match first {
+        Some(first) => reloader.take_mappings(first.mappings, first.problems),
+        None => reloader.changed_mappings().unwrap_or_default(),
+    };
     let listen = config.tunnel.listen;
     let (address, listeners) = Listener::bind_group(listen, plan.cores.len())
         .map_err(|error| StartError::Listen(listen, error))?;
     let settings = settings(config);
     let tls = material.tls;
     let workers = plan.cores.len();
-    let handshakes_per_second_max = config.limits.handshakes_per_second_max;
+    let strangers_per_second = config.limits.handshakes_per_second_max;
+    let offenders_per_second = config.limits.offender_handshakes_per_second;
     let crew = worker::start(plan, vec![Listening::everywhere(listeners)], move |_| {
         std::rc::Rc::new(ProxyRole {
             settings: settings.clone(),
@@ -75,21 +103,31 @@ pub fn start(config: &ProxyConfig, plan: &Plan) -> Result<RunningProxy, StartErr
             table: table.clone().into(),
             repeats: Repeats::new(REFUSAL_LINES_MAX, REFUSAL_LINES_INTERVAL).into(),
             budgets: Budgets::new(workers).into(),
-            doorkeeper: Doorkeeper::new(handshakes_per_second_max, Instant::now()).into(),
+            doorkeeper: Doorkeeper::new(strangers_per_second, offenders_per_second, Instant::now())
+                .into(),
         })
     })?;
     let crew = Arc::new(crew);
     let status = reloader.status.clone();
     let paths = reloader.paths();
+    let reloader = Arc::new(Mutex::new(reloader));
     let reload = {
-        let (reloader, crew) = (Arc::new(Mutex::new(reloader)), crew.clone());
+        let (reloader, crew) = (reloader.clone(), crew.clone());
         move || reloader.lock().unwrap_or_else(PoisonError::into_inner).reload(&crew)
     };
     let watch = FileWatch::spawn(paths, reload.clone())?;
     // What changed between the first look and the watch must not wait for the next change.
     reload();
-    let drain_deadline = config.limits.drain_deadline;
-    Ok(RunningProxy { address, crew, status, drain_deadline, watch: Mutex::new(Some(watch)) })
+    Ok(RunningProxy {
+        address,
+        crew,
+        status,
+        reloader,
+        drain_deadline: config.limits.drain_deadline,
+        watch: Mutex::new(Some(watch)),
+        probe: Probe::start(address, &config.tunnel.external_host)?,
+        leaving: AtomicBool::new(false),
+    })
 }
 
 fn settings(config: &ProxyConfig) -> Settings {
@@ -99,6 +137,7 @@ fn settings(config: &ProxyConfig) -> Settings {
     Settings {
         // An address cannot be sent as SNI (RFC 6066 §3), so there is nothing to hold it against.
         server_names: if strict { vec![config.tunnel.external_host.clone()] } else { Vec::new() },
+        listen: config.tunnel.listen.ip(),
         timeouts: Timeouts { idle: limits.idle_timeout, half_closed: limits.half_closed_timeout },
         dial_timeout: limits.dial_timeout,
         streams_per_subaccount_max: limits.streams_per_subaccount_max,
@@ -107,6 +146,20 @@ fn settings(config: &ProxyConfig) -> Settings {
 }
 
 impl RunningProxy {
+    /// Puts mappings in force; streams they no longer allow end.
+    pub fn publish(&self, snapshot: Snapshot) {
+        let mut reloader = self.reloader.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = reloader.take_mappings(snapshot.mappings, snapshot.problems);
+        // Under the lock, so that two publishers cannot overtake each other.
+        self.crew.tell(|| ProxyMessage::Mappings(table.clone()));
+    }
+
+    /// How many mappings are in force, and how many problems there are with others.
+    pub fn mapping_counts(&self) -> (usize, usize) {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        (status.mappings, status.problems.len())
+    }
+
     /// Where tunnels are accepted.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -117,9 +170,24 @@ impl RunningProxy {
         &self.crew
     }
 
-    /// Whether it accepts no more.
-    pub fn is_draining(&self) -> bool {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    /// Asks for a fresh look at whether tunnels open, for [`RunningProxy::unready`] to tell; the
+    /// receiver hears when it is over. Nothing where there is nothing to find out any more.
+    pub fn look(&self) -> Option<oneshot::Receiver<()>> {
+        (!self.leaving.load(Relaxed)).then(|| self.probe.look())
+    }
+
+    /// Why no new tunnels should come here, as far as is known without waiting.
+    pub fn unready(&self) -> Vec<String> {
+        if self.leaving.load(Relaxed) {
+            return vec!["draining".to_owned()];
+        }
+        self.probe.problem().into_iter().collect()
+    }
+
+    /// Says from now on that no new tunnels should come here, and goes on serving those that do:
+    /// whoever sends them needs a while to see it.
+    pub fn leave(&self) {
+        self.leaving.store(true, Relaxed);
     }
 
     /// What an operator wants to know besides counters: mappings, problems, the certificate.
@@ -151,6 +219,7 @@ impl RunningProxy {
     /// Stops accepting, lets streams end for the configured time, aborts the rest and ends the
     /// workers. Says how many streams were aborted.
     pub fn drain(&self, deadline: Option<Duration>) -> usize {
+        self.leave();
         drop(self.watch.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.crew.drain(deadline.unwrap_or(self.drain_deadline))
     }

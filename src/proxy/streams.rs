@@ -55,8 +55,10 @@ pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
     .await;
     if let Some(reason) = served.fault() {
         shard.count(Count::Refused(reason));
+        let peer = host.visit.peer;
+        host.visit.role.doorkeeper.borrow_mut().offended(peer.ip(), Instant::now());
         let subaccount = host.caller.as_ref().map_or("", |caller| &caller.subaccount);
-        tracing::warn!(peer = %host.visit.peer, subaccount, reason, "tunnel ended");
+        tracing::warn!(%peer, subaccount, reason, "tunnel ended");
     }
     host.tunnel.borrow_mut().take();
 }

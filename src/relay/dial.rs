@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Deadline, Shard};
+use super::{Shard, with_deadline};
 use crate::{engine::Socket, limits};
 
 /// Why no connection could be opened.
@@ -84,9 +84,7 @@ pub async fn connect_any(
 
 /// Waits for the connection; `Err(None)` when `timeout` passed first.
 async fn connected(socket: &Socket, timeout: Duration) -> Result<(), Option<io::Error>> {
-    let deadline = Deadline::start(socket, timeout);
-    let outcome = socket.connected().await;
-    let timed_out = deadline.has_passed();
+    let (outcome, timed_out) = with_deadline(socket, timeout, socket.connected()).await;
     match outcome {
         Ok(()) => Ok(()),
         Err(_) if timed_out => Err(None),

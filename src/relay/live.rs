@@ -203,7 +203,7 @@ impl Live {
 
     /// The process is to end: a tunnel takes no more streams, and one that carries nothing goes.
     pub fn drain(&self) {
-        if self.phase() == Phase::Waiting {
+        if matches!(self.phase(), Phase::Held | Phase::Waiting) {
             return self.kill(Ending::Drained);
         }
         if let Some(tunnel) = &*self.tunnel.borrow() {
@@ -257,7 +257,8 @@ impl Live {
                 }
                 self.release_buffers();
             }
-            Phase::Handshake | Phase::Head | Phase::Opening | Phase::Lingering => {}
+            Phase::Held | Phase::Handshake | Phase::Head => {}
+            Phase::Opening | Phase::Lingering => {}
         }
     }
 

@@ -14,7 +14,7 @@ mod shard;
 mod splice;
 
 pub use carrier::{Cut, DirectSource, Sink, Source};
-pub use deadline::Deadline;
+pub use deadline::with_deadline;
 pub use dial::{DialError, connect_any};
 pub use drain::{abort_when_delivered, linger};
 pub use inbound::{Chunk, Inbound};

@@ -30,6 +30,7 @@ pub struct Shard {
     sessions: RefCell<Table<Rc<Live>>>,
     dialling: Cell<usize>,
     handshaking: Cell<usize>,
+    held: Cell<usize>,
 }
 
 impl Shard {
@@ -44,6 +45,7 @@ impl Shard {
             sessions: RefCell::new(Table::new(limits::SESSIONS_PER_WORKER_MAX)),
             dialling: Cell::new(0),
             handshaking: Cell::new(0),
+            held: Cell::new(0),
         }
     }
 
@@ -93,6 +95,11 @@ impl Shard {
     /// A place among the handshakes in flight, or `None` when there are too many.
     pub fn handshake_permit(&self) -> Option<Permit<'_>> {
         Permit::take(&self.handshaking, limits::HANDSHAKES_PER_WORKER_MAX)
+    }
+
+    /// A place among the connections that wait for their turn, or `None` when there are too many.
+    pub fn hold_permit(&self) -> Option<Permit<'_>> {
+        Permit::take(&self.held, limits::HELD_PER_WORKER_MAX)
     }
 }
 

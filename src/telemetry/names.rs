@@ -5,12 +5,12 @@
 pub const OTHER: &str = "other";
 
 /// Why a CONNECT got no stream: `protocol::Refusal::reason()`; on a proxy also that its address
-/// began too many handshakes, that the request did not come in time or that the session ended
-/// while its service was dialled (`tunnel::Ending::reason()`), on a connector why a client got
-/// none. Those from "reset_flood" on are of whole tunnels: `protocol::http2::Flood::reason()` and
-/// `protocol::http2::violation_of`; "provoked_reset" is one stream that we reset because of what
-/// its peer did.
-pub const REFUSAL_REASONS: [&str; 40] = [
+/// began too many handshakes or has offended, that the request did not come in time or that the
+/// session ended while it was held or its service was dialled (`tunnel::Ending::reason()`), on a
+/// connector why a client got none. Those from "reset_flood" on are of whole tunnels:
+/// `protocol::http2::Flood::reason()` and `protocol::http2::violation_of`; "provoked_reset" is one
+/// stream that we reset because of what its peer did.
+pub const REFUSAL_REASONS: [&str; 41] = [
     "malformed",
     "no_certificate",
     "bad_identity",
@@ -26,6 +26,7 @@ pub const REFUSAL_REASONS: [&str; 40] = [
     "draining",
     "overloaded",
     "handshake_rate",
+    "offender_rate",
     "request_timeout",
     "client_aborted",
     "mapping_removed",

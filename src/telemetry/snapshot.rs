@@ -21,11 +21,25 @@ pub enum Fact {
     CertificateNotAfter,
     /// When the first of the trusted certificate authorities ends, in seconds since 1970.
     AuthorityNotAfter,
+    /// Whether the API of the cluster keeps our mappings up to date, 1 or 0.
+    KubernetesConnected,
+    /// Whether this replica writes the status of the mappings, 1 or 0.
+    KubernetesLeads,
+    /// Full lists of the mappings asked of the API.
+    KubernetesLists,
+    /// Statuses written.
+    KubernetesStatusWrites,
+    /// Statuses that could not be written.
+    KubernetesStatusWritesFailed,
+    /// Events written.
+    KubernetesEvents,
+    /// Events left out, because they were too many or could not be written.
+    KubernetesEventsDropped,
 }
 
 impl Fact {
     /// Every fact with its name, its Prometheus type and its help, in the order of their slots.
-    pub(crate) const ALL: [(Self, &'static str, &'static str, &'static str); 7] = [
+    pub(crate) const ALL: [(Self, &'static str, &'static str, &'static str); 14] = [
         (Self::StartTime, "start_time_seconds", "gauge", "Start of the process, Unix time."),
         (Self::Mappings, "mappings", "gauge", "Service mappings in force."),
         (Self::MappingProblems, "mapping_problems", "gauge", "Problems in the mapping files."),
@@ -42,6 +56,38 @@ impl Fact {
             "authority_not_after_seconds",
             "gauge",
             "End of the first trusted certificate authority to end, Unix time.",
+        ),
+        (
+            Self::KubernetesConnected,
+            "kubernetes_connected",
+            "gauge",
+            "Whether the API of the cluster keeps the mappings up to date.",
+        ),
+        (
+            Self::KubernetesLeads,
+            "kubernetes_leads",
+            "gauge",
+            "Whether this replica writes the status of the mappings.",
+        ),
+        (Self::KubernetesLists, "kubernetes_lists_total", "counter", "Full lists of mappings."),
+        (
+            Self::KubernetesStatusWrites,
+            "kubernetes_status_writes_total",
+            "counter",
+            "Statuses of mappings written.",
+        ),
+        (
+            Self::KubernetesStatusWritesFailed,
+            "kubernetes_status_writes_failed_total",
+            "counter",
+            "Statuses of mappings that could not be written.",
+        ),
+        (Self::KubernetesEvents, "kubernetes_events_total", "counter", "Events written."),
+        (
+            Self::KubernetesEventsDropped,
+            "kubernetes_events_dropped_total",
+            "counter",
+            "Events left out: too many, or refused.",
         ),
     ];
 }

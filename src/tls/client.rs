@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{
     ResolvesClientCert, Resumption, UnbufferedClientConnection, WebPkiServerVerifier,
 };
-use rustls::pki_types::ServerName;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::limits;
 use crate::tls::rustls_session::RustlsSession;
@@ -38,6 +40,25 @@ impl ClientTls {
             .with_client_cert_resolver(Arc::new(OneCertificate(key)));
         config.alpn_protocols = alpn.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
         config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS_REMEMBERED);
+        Ok(Self { config: Arc::new(config) })
+    }
+
+    /// For tunnels to our own listener, to see that they open: it shows no certificate and takes
+    /// any, because no more than "are you well?" goes through them. That the listener has the key
+    /// of its certificate is checked as always; whether connectors trust that is for them to say.
+    ///
+    /// # Errors
+    /// Our cryptography is unusable.
+    pub fn of_ourselves() -> Result<Self, TlsError> {
+        let provider = provider::provider();
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(provider::versions(false))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![Alpn::Http1.as_bytes().to_vec()];
+        // A resumed handshake would not show that the private key works.
+        config.resumption = Resumption::disabled();
         Ok(Self { config: Arc::new(config) })
     }
 
@@ -80,5 +101,46 @@ impl ResolvesClientCert for OneCertificate {
 
     fn has_certs(&self) -> bool {
         true
+    }
+}
+
+/// Takes any certificate whose key its sender has; see [`ClientTls::of_ourselves`].
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

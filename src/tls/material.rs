@@ -166,7 +166,7 @@ fn read_three(one: &Path, two: &Path, three: &Path) -> Result<[PemFile; 3], Mate
 }
 
 /// Our own chain and key, which must belong together.
-fn own_key(
+pub(super) fn own_key(
     certificate: &PemFile,
     private_key: &PemFile,
     purpose: Purpose,

@@ -8,6 +8,7 @@ mod certificate;
 mod client;
 mod connection;
 mod error;
+mod https;
 mod identity;
 mod issue;
 mod material;
@@ -28,6 +29,7 @@ pub use rustls::pki_types::CertificateDer;
 pub use certificate::Facts;
 pub use client::ClientTls;
 pub use error::{CertificateFault, TlsError};
+pub use https::{HttpsServer, HttpsStream};
 pub use identity::{Identity, IdentityError, identity};
 pub use issue::{Authority, IssueError, Issued, Revoked, Validity, read_revocation_list};
 pub use material::{

@@ -12,9 +12,12 @@ use crate::limits;
 ///       └───────────┴─────────┴────────┴── refused ────┘──────▲
 ///   Opening ─▶ Relaying ─▶ …    on a connector
 ///   Handshake ─▶ Waiting ─▶ Carrying ─▶ (gone)    a tunnel of many streams
+///   Held ─▶ Handshake ─▶ …    its address has offended
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// Accepted; its turn to shake hands has not come. The doorkeeper bounds that.
+    Held,
     /// TLS is being set up.
     Handshake,
     /// Set up; no byte of a request yet.
@@ -58,7 +61,8 @@ impl Session {
             Phase::Handshake => Some(now + limits::HANDSHAKE_TIMEOUT),
             Phase::Waiting if authenticated => Some(now + limits::FIRST_BYTE_TIMEOUT),
             Phase::Waiting | Phase::Head => Some(now + limits::HEAD_TIMEOUT),
-            Phase::Dialling | Phase::Opening | Phase::Carrying | Phase::Relaying => None,
+            Phase::Held | Phase::Dialling | Phase::Opening => None,
+            Phase::Carrying | Phase::Relaying => None,
             Phase::Lingering => Some(now + limits::LINGER_TIMEOUT),
         };
     }

@@ -96,7 +96,7 @@ impl Worker {
         // Connections that wait for a request have a moment: theirs may be on its way, and is
         // answered with why it is refused.
         self.shard.each_session(|live| {
-            if live.phase() == Phase::Carrying {
+            if matches!(live.phase(), Phase::Held | Phase::Carrying) {
                 live.drain();
             }
         });
@@ -119,7 +119,8 @@ impl Census {
             Phase::Handshake => self.handshakes += 1,
             Phase::Dialling => self.dials += 1,
             Phase::Relaying => self.streams += 1,
-            Phase::Waiting | Phase::Head | Phase::Opening | Phase::Carrying | Phase::Lingering => {}
+            Phase::Held | Phase::Waiting | Phase::Head | Phase::Opening => {}
+            Phase::Carrying | Phase::Lingering => {}
         }
     }
 }
@@ -174,7 +175,7 @@ pub(super) fn run<R: Role>(
         let shard = Rc::new(Shard::new(post.index, driver.clone(), pool, post.counters));
         let adopt = |posted: Posted| {
             let Posted { number, fd, group } = posted;
-            Listener::adopt(&driver, fd).map(|listener| Door { number, listener, group })
+            Listener::adopt(fd).map(|listener| Door { number, listener, group })
         };
         let listeners: std::io::Result<Vec<_>> = post.listeners.into_iter().map(adopt).collect();
         let listeners = match listeners {

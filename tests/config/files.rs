@@ -22,16 +22,19 @@ fn a_short_proxy_file_has_every_default() {
     assert_eq!(config.tunnel.tls.client_ca, Path::new("/etc/ca.crt"));
     assert_eq!(config.tunnel.tls.crl, None);
     assert_eq!(config.tenancy, TenancyConfig::Dedicated { subaccount: "alpha".to_owned() });
-    assert_eq!(config.mappings_directory, Path::new("/base/mappings"));
+    assert_eq!(config.mappings.directory(), Some(Path::new("/base/mappings")));
     assert_eq!((config.workers.count, config.workers.engine), (0, EngineChoice::Auto));
     assert_eq!((config.workers.pin, config.admin), (Pin::Auto, None));
     assert_eq!(config.limits.dial_timeout, limits::DIAL_TIMEOUT);
     assert_eq!(config.limits.half_closed_timeout, limits::HALF_CLOSED_TIMEOUT);
     assert_eq!(config.limits.idle_timeout, None);
+    assert_eq!(config.limits.drain_delay, Duration::ZERO);
     assert_eq!(config.limits.drain_deadline, limits::DRAIN_DEADLINE);
     assert_eq!(config.limits.streams_per_subaccount_max, limits::STREAMS_PER_TENANT_MAX);
     assert_eq!(config.limits.streams_per_tunnel_max, limits::STREAMS_PER_TUNNEL);
     assert_eq!(config.limits.handshakes_per_second_max, limits::HANDSHAKES_PER_SECOND_MAX);
+    let offender_handshakes = config.limits.offender_handshakes_per_second;
+    assert_eq!(offender_handshakes, limits::OFFENDER_HANDSHAKES_PER_SECOND);
     assert_eq!((config.log.format, &*config.log.level), (LogFormat::Console, "info"));
     assert_eq!(config.endpoint("x").to_string(), "tcp://cp.example.com:443/x");
 }
@@ -55,15 +58,16 @@ fn a_short_connector_file_has_every_default() {
 fn units_choices_and_paths_are_applied() {
     let text = PROXY.replace("[tunnel]\n", "[tunnel]\nlisten = \"[::]:0\"\nstrict_sni = false\n");
     let text = format!(
-        "{text}[limits]\nidle_timeout_seconds = 60\ndial_timeout_seconds = 3\n[workers]\n\
-         engine = \"io_uring\"\npin = \"never\"\n[log]\nformat = \"json\"\n\
+        "{text}[limits]\nidle_timeout_seconds = 60\ndial_timeout_seconds = 3\n\
+         drain_delay_seconds = 7\n[workers]\nengine = \"io_uring\"\npin = \"never\"\n[log]\nformat = \"json\"\n\
          level = \"info,causeway::relay=debug\"\n[mappings]\ndirectory = \"../m\"\n"
     );
     let config = proxy(&text).unwrap();
     assert_eq!(config.limits.idle_timeout, Some(Duration::from_secs(60)));
     assert_eq!(config.limits.dial_timeout, Duration::from_secs(3));
+    assert_eq!(config.limits.drain_delay, Duration::from_secs(7));
     assert_eq!((config.workers.engine, config.workers.pin), (EngineChoice::IoUring, Pin::Never));
-    assert_eq!(config.mappings_directory, Path::new("/base/../m"));
+    assert_eq!(config.mappings.directory(), Some(Path::new("/base/../m")));
     assert!(!config.tunnel.strict_sni);
 
     let proxied = "[outbound_proxy]\nurl = \"http://[fd00::1]:3128/\"\nusername = \"u\"\n\

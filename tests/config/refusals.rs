@@ -42,6 +42,14 @@ const BAD_PROXY: &[Case] = &[
     ("[tenancy]", "[log]\nlevel = \"loud\"\n[tenancy]", Some((8, 1)), Some("log.level"), "debug"),
     ("[tenancy]", "[admin]\nlisten = \"0.0.0.0:8042\"\n[tenancy]", Some((8, 1)),
      Some("admin.listen"), "also tunnel.listen"),
+    ("[tenancy]", "[mappings]\nkubernetes = true\ndirectory = \"m\"\n[tenancy]", Some((9, 1)),
+     Some("mappings.directory"), "second source"),
+    ("[tenancy]", "[kubernetes]\nnamespace = \"x\"\n[tenancy]", Some((7, 2)), Some("kubernetes"),
+     "add that or remove this"),
+    ("[tenancy]", "[mappings]\nkubernetes = true\n[kubernetes]\nlease_name = \"A\"\n[tenancy]",
+     Some((10, 1)), Some("kubernetes.lease_name"), "not a Kubernetes name"),
+    ("[tenancy]", "[mappings]\nkubernetes = true\n[kubernetes.webhook]\n[tenancy]",
+     Some((9, 2)), Some("kubernetes.webhook.certificate"), "add `certificate"),
     ("[tunnel]\n", "workers = 5\n[tunnel]\n", Some((1, 11)), Some("workers"), "a table"),
 ];
 

@@ -2,31 +2,24 @@
 //! mapping for, more places than are its own, dials for nobody. Attacks on HTTP/2 itself are in
 //! `floods.rs`, peers that do not read in `stalls.rs`.
 
-use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::TcpStream, time::Instant};
 
 use causeway::{
     engine::Kind,
     limits,
     telemetry::{Count, CountersSnapshot, Gauge},
 };
-use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
-use socket2::{Domain, Socket, Type};
 
 use crate::{
     dials::BlackHole,
     support::{
-        DEADLINE, HOST, Reply, Service, Suite, TlsStream, World, beside_a_neighbour, bounded,
-        client_config, connect_head, dial, dial_plain, expect_established,
+        DEADLINE, HOST, Reply, Service, Suite, World, beside_a_neighbour, client_config, dial,
+        dial_plain,
         http2::{
             CANCEL, END_HEADERS, ENHANCE_YOUR_CALM, HEADERS, PING, REFUSED_STREAM, RST_STREAM,
             RawTunnel, connect, connect_block, frame, literal, number, rst, settings, status,
         },
-        open_service, ping, wait_until,
+        is_turned_away, open_service, open_service_from, ping, wait_until,
     },
 };
 
@@ -187,29 +180,6 @@ fn hoarding(kind: Kind) {
     second.ping(9, b"mine now");
 }
 
-/// Whether the proxy closes a connection to it that says nothing; else it would wait for a hello.
-fn is_turned_away(address: SocketAddr) -> bool {
-    let mut socket = dial_plain(address);
-    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    match socket.read(&mut [0]) {
-        Ok(read) => read == 0,
-        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
-    }
-}
-
-/// A stream to `echo` from another address than everybody else's.
-fn open_from(source: [u8; 4], world: &World, config: &Arc<ClientConfig>) -> TlsStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
-    socket.connect(&world.proxy_address().into()).unwrap();
-    let name = ServerName::try_from(HOST).unwrap();
-    let connection = ClientConnection::new(config.clone(), name).unwrap();
-    let mut tls = StreamOwned::new(connection, bounded(TcpStream::from(socket)));
-    tls.write_all(&connect_head("echo")).unwrap();
-    expect_established(&mut tls);
-    tls
-}
-
 fn handshakes(kind: Kind) {
     let mut world = World::new(kind);
     world.map("a", "echo", &Service::echo().address.to_string(), None);
@@ -232,7 +202,7 @@ fn handshakes(kind: Kind) {
     // Another address has its own, and what was open stays.
     // Those who show a certificate may come as often as they like.
     for _ in 0..50 {
-        ping(&mut open_from([127, 0, 0, 2], &world, &config), "elsewhere");
+        ping(&mut open_service_from([127, 0, 0, 2], &world, &config, "echo"), "elsewhere");
     }
     ping(&mut before, "still there");
     drop(held);

@@ -2,7 +2,10 @@
 //! that must end the attacker's tunnel: with the right GOAWAY, counted by its reason, and without
 //! harm to a neighbour. What an attack before the certificate costs is in `hostile.rs`.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use causeway::{
     engine::Kind,
@@ -10,7 +13,7 @@ use causeway::{
 };
 
 use crate::support::{
-    DEADLINE, Neighbour, Service, Suite, World, buffer_bytes,
+    ClientFiles, DEADLINE, Neighbour, Service, Suite, World, buffer_bytes, give_way,
     http2::{
         CONTINUATION, DATA, END_HEADERS, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, HEADERS, PING,
         PRIORITY, PROTOCOL_ERROR, RawTunnel, connect, connect_block, frame, literal, rst, settings,
@@ -20,6 +23,7 @@ use crate::support::{
 };
 
 pub fn add(suite: &mut Suite) {
+    suite.both("guests_that_come_and_go_without_an_attack_are_all_let_in", guests);
     suite.both("rapid_resets_end_the_tunnel", rapid_reset);
     suite.both("resets_of_streams_that_are_over_end_the_tunnel", reset_flood);
     suite.both("resets_provoked_from_us_end_the_tunnel", provoked_reset);
@@ -39,8 +43,10 @@ pub fn add(suite: &mut Suite) {
     suite.both("stream_ids_out_of_order_end_the_tunnel", stream_ids);
 }
 
-/// An attacker comes back as often as it can for this long.
-const SIEGE: Duration = Duration::from_millis(300);
+/// An attacker comes back as often as it is let for this long.
+const SIEGE: Duration = Duration::from_millis(1000);
+/// Connections it attacks over at a time: enough to take every turn that both workers give it.
+const ATTACKERS: usize = 4;
 /// What the attacks may make a proxy hold, in buffers of its pool: a few tunnels' worth.
 const BUFFER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
@@ -64,19 +70,15 @@ impl Attack {
         let files = world.client("a", None);
         let counters = world.proxy().crew().counters();
         let mut neighbour = Neighbour::alone(&world);
-        // What coming back costs by itself: handshakes, which the attacker pays for as well.
-        neighbour.beside("reconnects", || {
-            siege(|_| assert!(RawTunnel::open(&world, &files).next().is_some(), "a handshake"))
-        });
         let rounds = neighbour.beside("the attack", || {
-            siege(|round| {
-                let mut tunnel = RawTunnel::open(&world, &files);
-                (self.mount)(&mut tunnel);
-                assert_eq!(tunnel.last_word(), Some(self.goaway), "GOAWAY of round {round}");
-                assert!(buffer_bytes(counters) < BUFFER_BYTES_MAX, "buffers");
+            thread::scope(|scope| {
+                let attacker = || scope.spawn(|| siege(|| self.round(&world, &files)));
+                let attackers: Vec<_> = (0..ATTACKERS).map(|_| attacker()).collect();
+                attackers.into_iter().map(|attacker| attacker.join().unwrap()).sum::<u64>()
             })
         });
         neighbour.report(self.what, kind);
+        println!("{} on {kind}: {rounds} attacks in {SIEGE:?}", self.what);
         let counted =
             || self.counted.iter().map(|reason| world.counted(Count::Refused(reason))).sum::<u64>();
         wait_until("every tunnel is counted by its reason", DEADLINE, || counted() >= rounds);
@@ -88,16 +90,46 @@ impl Attack {
         let dials = || CountersSnapshot::of(counters).gauge(Gauge::Dials);
         wait_until("every dial is given up", DEADLINE, || dials() == 0);
     }
+
+    /// Comes back once. Whether the proxy let it.
+    fn round(&self, world: &World, files: &ClientFiles) -> bool {
+        let mut tunnel = RawTunnel::open(world, files);
+        if !tunnel.was_let_in() {
+            return false;
+        }
+        (self.mount)(&mut tunnel);
+        assert_eq!(tunnel.last_word(), Some(self.goaway), "GOAWAY");
+        let held = buffer_bytes(world.proxy().crew().counters());
+        assert!(held < BUFFER_BYTES_MAX, "{held} bytes of buffers");
+        true
+    }
 }
 
-/// Comes back for a while as often as it can; says how often that was.
-fn siege(mut come: impl FnMut(u64)) -> u64 {
+/// Comes back for a while as often as it is let; says how often that was.
+fn siege(mut come: impl FnMut() -> bool) -> u64 {
     let (start, mut rounds) = (Instant::now(), 0);
+    give_way();
     while rounds == 0 || start.elapsed() < SIEGE {
-        come(rounds);
-        rounds += 1;
+        rounds += u64::from(come());
+        assert!(start.elapsed() < DEADLINE, "the proxy lets nobody in");
     }
     rounds
+}
+
+/// What coming back costs a neighbour by itself: handshakes, which the guest pays for as well.
+fn guests(kind: Kind) {
+    let echo = Service::echo();
+    let mut world = World::new(kind);
+    world.map("b", "echo", &echo.address.to_string(), None);
+    world.start_proxy("");
+    let files = world.client("a", None);
+    let mut neighbour = Neighbour::alone(&world);
+    let rounds = neighbour
+        .beside("reconnects", || siege(|| RawTunnel::open(&world, &files).next().is_some()));
+    neighbour.report("reconnects without an attack", kind);
+    // Nobody has offended, so nobody waits, and each of them was served.
+    assert_eq!(world.counted(Count::Refused("offender_rate")), 0);
+    assert_eq!(world.counted(Count::HandshakesOk), rounds + 1);
 }
 
 /// Sends pieces until the proxy has had enough.

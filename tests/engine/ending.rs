@@ -69,20 +69,21 @@ fn read_to_the_end(mut peer: TcpStream) -> (Vec<u8>, std::io::Result<usize>) {
 }
 
 async fn aborting_ends_a_pending_receive(world: World) {
-    let (ours, _theirs) = world.pair();
-    let receive = receiving(&world, &ours);
-    world.round().await;
-    ours.abort();
-    assert!(receive.await.unwrap().is_err());
-    assert_eq!(world.pool.bytes_in_use(), 0);
+    for (ours, _theirs) in [world.pair(), world.greedy_pair().await] {
+        let receive = receiving(&world, &ours);
+        world.round().await;
+        ours.abort();
+        assert!(receive.await.unwrap().is_err());
+        assert_eq!(world.pool.bytes_in_use(), 0);
+    }
 }
 
 async fn aborting_ends_a_receive_that_waits_without_a_buffer(world: World) {
-    let (ours, _theirs) = world.pair();
+    let (ours, _theirs) = world.greedy_pair().await;
     let receive = receiving(&world, &ours);
-    world.round().await;
+    world.until_it_receives().await;
     ours.release_idle();
-    world.until(|| world.pool.bytes_in_use() == 0).await;
+    world.until(|| !world.ring_receives()).await;
     ours.abort();
     assert!(receive.await.unwrap().is_err());
 }
@@ -99,7 +100,7 @@ async fn aborting_ends_a_blocked_send(world: World) {
 }
 
 async fn aborting_shows_the_peer_a_reset_and_never_an_end(world: World) {
-    let (ours, theirs) = world.pair();
+    let (ours, theirs) = world.greedy_pair().await;
     let receive = receiving(&world, &ours);
     let peer = tokio::task::spawn_blocking(move || read_to_the_end(theirs));
     world.round().await;
@@ -164,11 +165,12 @@ async fn aborting_after_our_end_was_sent_still_resets(world: World) {
 }
 
 async fn shutting_down_ends_a_pending_receive(world: World) {
-    let (ours, _theirs) = world.pair();
-    let receive = receiving(&world, &ours);
-    world.round().await;
-    ours.shutdown();
-    assert_eq!(receive.await.unwrap().unwrap(), 0);
+    for (ours, _theirs) in [world.pair(), world.greedy_pair().await] {
+        let receive = receiving(&world, &ours);
+        world.round().await;
+        ours.shutdown();
+        assert_eq!(receive.await.unwrap().unwrap(), 0);
+    }
 }
 
 async fn shutting_down_ends_a_blocked_send(world: World) {
@@ -194,7 +196,7 @@ async fn a_peer_that_is_gone_has_hung_up(world: World) {
 }
 
 async fn a_peers_reset_is_an_error_to_receive_and_send(world: World) {
-    let (ours, theirs) = world.pair();
+    let (ours, theirs) = world.greedy_pair().await;
     let receive = receiving(&world, &ours);
     world.round().await;
     socket2::SockRef::from(&theirs).set_linger(Some(std::time::Duration::ZERO)).unwrap();

@@ -27,13 +27,13 @@ fn anywhere() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
-fn one(world: &World, addr: SocketAddr) -> (SocketAddr, Listener) {
+fn one(addr: SocketAddr) -> (SocketAddr, Listener) {
     let (addr, mut group) = Listener::bind_group(addr, 1).unwrap();
-    (addr, Listener::adopt(&world.driver, group.remove(0)).unwrap())
+    (addr, Listener::adopt(group.remove(0)).unwrap())
 }
 
 async fn an_accepted_connection_tells_its_peer_and_carries_bytes(world: World) {
-    let (addr, listener) = one(&world, anywhere());
+    let (addr, listener) = one(anywhere());
     for _ in 0..3 {
         let mut theirs = TcpStream::connect(addr).unwrap();
         let (fd, from) = listener.accept().await.unwrap();
@@ -48,7 +48,7 @@ async fn an_accepted_connection_tells_its_peer_and_carries_bytes(world: World) {
 }
 
 async fn closing_ends_a_pending_accept_and_frees_the_port(world: World) {
-    let (addr, listener) = one(&world, anywhere());
+    let (addr, listener) = one(anywhere());
     let accepting = listener.clone();
     let accepting = tokio::task::spawn_local(async move { accepting.accept().await });
     world.round().await;
@@ -61,13 +61,13 @@ async fn closing_ends_a_pending_accept_and_frees_the_port(world: World) {
     Listener::bind_group(addr, 2).unwrap();
 }
 
-async fn every_listener_of_a_group_gets_connections(world: World) {
+async fn every_listener_of_a_group_gets_connections(_world: World) {
     const CONNECTIONS: usize = 200;
     let (addr, group) = Listener::bind_group(anywhere(), 3).unwrap();
     let counts: Vec<_> = group
         .into_iter()
         .map(|fd| {
-            let listener = Listener::adopt(&world.driver, fd).unwrap();
+            let listener = Listener::adopt(fd).unwrap();
             let accepting = listener.clone();
             let count = tokio::task::spawn_local(async move {
                 let mut count = 0;
@@ -110,7 +110,7 @@ async fn a_second_group_on_the_same_port_is_refused(_: World) {
 }
 
 async fn connections_in_time_wait_do_not_keep_a_restart_out(world: World) {
-    let (addr, listener) = one(&world, anywhere());
+    let (addr, listener) = one(anywhere());
     let mut theirs = TcpStream::connect(addr).unwrap();
     let (fd, _) = listener.accept().await.unwrap();
     // Who closes first keeps the connection in TIME_WAIT.
@@ -123,7 +123,7 @@ async fn connections_in_time_wait_do_not_keep_a_restart_out(world: World) {
 }
 
 async fn a_dropped_accept_loses_no_connection(world: World) {
-    let (addr, listener) = one(&world, anywhere());
+    let (addr, listener) = one(anywhere());
     for _ in 0..10 {
         tokio::select! {
             biased;
@@ -136,8 +136,8 @@ async fn a_dropped_accept_loses_no_connection(world: World) {
     }
 }
 
-async fn accepted_connections_inherit_the_listeners_options(world: World) {
-    let (addr, listener) = one(&world, anywhere());
+async fn accepted_connections_inherit_the_listeners_options(_world: World) {
+    let (addr, listener) = one(anywhere());
     let tuning = Tuning::default();
     listener.tune(&tuning).unwrap();
     let _theirs = TcpStream::connect(addr).unwrap();
@@ -148,12 +148,12 @@ async fn accepted_connections_inherit_the_listeners_options(world: World) {
     assert_eq!(options.tcp_user_timeout().unwrap(), Some(tuning.user_timeout));
 }
 
-async fn the_wildcard_of_ipv6_takes_ipv4_too(world: World) {
+async fn the_wildcard_of_ipv6_takes_ipv4_too(_world: World) {
     let Ok((addr, mut group)) = Listener::bind_group((Ipv6Addr::UNSPECIFIED, 0).into(), 1) else {
         eprintln!("SKIPPED: no IPv6 here");
         return;
     };
-    let listener = Listener::adopt(&world.driver, group.remove(0)).unwrap();
+    let listener = Listener::adopt(group.remove(0)).unwrap();
     let theirs = TcpStream::connect((Ipv4Addr::LOCALHOST, addr.port())).unwrap();
     let (_, from) = listener.accept().await.unwrap();
     assert_eq!(from.port(), theirs.local_addr().unwrap().port());

@@ -63,7 +63,7 @@ fn leaks_no_descriptor(kind: Kind) {
 async fn all_kinds_of_ends(world: World) {
     let (addr, group) = Listener::bind_group((Ipv4Addr::LOCALHOST, 0).into(), 2).unwrap();
     let mut group = group.into_iter();
-    let listener = Listener::adopt(&world.driver, group.next().unwrap()).unwrap();
+    let listener = Listener::adopt(group.next().unwrap()).unwrap();
     drop(group);
     let quiet = descriptors();
     for round in 0..50 {
@@ -97,7 +97,7 @@ async fn all_kinds_of_ends(world: World) {
 /// Leaves every kind of operation pending when the event loop ends.
 async fn leave_in_flight(world: World) {
     let (addr, group) = Listener::bind_group((Ipv4Addr::LOCALHOST, 0).into(), 1).unwrap();
-    let listener = Listener::adopt(&world.driver, group.into_iter().next().unwrap()).unwrap();
+    let listener = Listener::adopt(group.into_iter().next().unwrap()).unwrap();
     let plain = world.plain_pool();
     for pool in [world.pool.clone(), plain] {
         let (near, far) = std_pair();

@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    io::ErrorKind,
+    io::{ErrorKind, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     time::Duration,
 };
@@ -31,6 +31,40 @@ impl World {
     pub(crate) fn pair(&self) -> (Socket, TcpStream) {
         let (ours, theirs) = std_pair();
         (Socket::adopt(&self.driver, ours.into()).unwrap(), theirs)
+    }
+
+    /// The same just after a receive that was full: under io_uring the next one of ours goes
+    /// through the ring, and holds a buffer.
+    pub(crate) async fn greedy_pair(&self) -> (Socket, TcpStream) {
+        let bytes = SizeClass::Medium.bytes();
+        let (ours, mut theirs) = std_pair();
+        socket2::SockRef::from(&ours).set_recv_buffer_size(8 * bytes).unwrap();
+        let theirs = elsewhere(move || {
+            theirs.write_all(&vec![1; bytes]).unwrap();
+            theirs
+        })
+        .await;
+        let mut seen = vec![0; bytes];
+        while ours.peek(&mut seen).unwrap() < bytes {
+            self.round().await;
+        }
+        let ours = Socket::adopt(&self.driver, ours.into()).unwrap();
+        let first = ours.recv(&self.pool, SizeClass::Medium).await.unwrap();
+        assert_eq!(first.len(), bytes, "a full receive");
+        (ours, theirs)
+    }
+
+    /// Whether a receive through the ring is under way: no other holds a buffer while it waits.
+    pub(crate) fn ring_receives(&self) -> bool {
+        self.pool.bytes_in_use() > 0
+    }
+
+    /// Waits until a receive has begun: under io_uring one of a greedy pair's goes to the ring.
+    pub(crate) async fn until_it_receives(&self) {
+        self.round().await;
+        if self.driver.kind() == Kind::IoUring {
+            self.until(|| self.ring_receives()).await;
+        }
     }
 
     /// Two sockets of the engine, connected to each other.

@@ -11,7 +11,7 @@ use crate::engine::socket::Shared;
 /// this one can only meet the `recv` queued before it, never a later one.
 pub(in crate::engine) fn release_idle(socket: &Rc<Shared>, flight: &Flight) {
     if flight.receiving.get() && !flight.sending.get() && !flight.releasing.replace(true) {
-        let one = CancelBuilder::fd(target(&**socket));
+        let one = CancelBuilder::fd(target(socket));
         // Nobody waits for the answer; until it comes the ring keeps the socket open.
         drop(simple(socket.clone(), opcode::AsyncCancel2::new(one).build()));
     }
@@ -19,6 +19,6 @@ pub(in crate::engine) fn release_idle(socket: &Rc<Shared>, flight: &Flight) {
 
 /// Cancels everything the socket has in flight.
 pub(in crate::engine) fn cancel_all(socket: &Rc<Shared>) {
-    let all = CancelBuilder::fd(target(&**socket)).all();
+    let all = CancelBuilder::fd(target(socket)).all();
     drop(simple(socket.clone(), opcode::AsyncCancel2::new(all).build()));
 }

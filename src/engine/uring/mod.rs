@@ -5,14 +5,12 @@
 
 mod cancel;
 mod operation;
-mod poll;
 mod recv;
 mod ring;
 mod send;
 
 pub(super) use cancel::{cancel_all, release_idle};
 pub(super) use operation::Flight;
-pub(super) use poll::{acceptable, connected};
 pub(super) use recv::{recv, recv_more};
 pub(super) use ring::{REQUIRED, setups, start};
 pub(super) use send::send_all;

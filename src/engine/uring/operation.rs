@@ -10,7 +10,7 @@ use std::{
 use io_uring::{cqueue, squeue, types};
 use tokio_uring::{InFlightOneshot, OneshotOutputTransform, UnsubmittedOneshot};
 
-use crate::engine::{buffers::Buffer, socket::Shared};
+use crate::engine::{buffers::Buffer, socket::Shared, system};
 
 /// What a socket has in flight on the ring.
 #[derive(Debug, Default)]
@@ -21,6 +21,20 @@ pub(in crate::engine) struct Flight {
     pub(super) releasing: Cell<bool>,
     /// A `send_all`: cancelling by descriptor could hit it.
     pub(super) sending: Cell<bool>,
+    /// The socket is in blocking mode.
+    waits: Cell<bool>,
+}
+
+impl Flight {
+    /// Puts the socket into blocking mode before its first operation: older kernels answer EAGAIN
+    /// to operations on non-blocking sockets. System calls that must not wait say so themselves.
+    pub(super) fn let_wait(&self, socket: &Shared) -> io::Result<()> {
+        if !self.waits.get() {
+            system::set_nonblocking(socket.as_fd(), false)?;
+            self.waits.set(true);
+        }
+        Ok(())
+    }
 }
 
 /// Data of an operation on a buffer.
@@ -46,9 +60,9 @@ pub(super) struct Plain;
 
 impl OneshotOutputTransform for Plain {
     type Output = io::Result<usize>;
-    type StoredData = Rc<dyn AsFd>;
+    type StoredData = Rc<Shared>;
 
-    fn transform_oneshot_output(self, _socket: Rc<dyn AsFd>, entry: cqueue::Entry) -> Self::Output {
+    fn transform_oneshot_output(self, _socket: Rc<Shared>, entry: cqueue::Entry) -> Self::Output {
         result(&entry)
     }
 }
@@ -66,13 +80,13 @@ pub(super) fn transfer(
 
 /// Queues an operation that needs no memory.
 pub(super) fn simple(
-    socket: Rc<dyn AsFd>,
+    socket: Rc<Shared>,
     entry: squeue::Entry,
-) -> InFlightOneshot<Rc<dyn AsFd>, Plain> {
+) -> InFlightOneshot<Rc<Shared>, Plain> {
     UnsubmittedOneshot::new(socket, Plain, entry).submit()
 }
 
-pub(super) fn target(socket: &dyn AsFd) -> types::Fd {
+pub(super) fn target(socket: &Shared) -> types::Fd {
     types::Fd(socket.as_fd().as_raw_fd())
 }
 

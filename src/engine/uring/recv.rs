@@ -4,10 +4,7 @@ use std::{io, rc::Rc};
 
 use io_uring::{opcode, squeue};
 
-use super::{
-    operation::{Flight, is, length, target, transfer},
-    poll,
-};
+use super::operation::{Flight, is, length, target, transfer};
 use crate::engine::{
     buffers::{Buffer, BufferPool, SizeClass},
     socket::Shared,
@@ -19,7 +16,8 @@ pub(in crate::engine) async fn recv(
     pool: &BufferPool,
     class: SizeClass,
     bytes_max: usize,
-) -> io::Result<Buffer> {
+) -> io::Result<Option<Buffer>> {
+    flight.let_wait(socket)?;
     loop {
         let mut buffer = pool.take(class);
         let entry = entry(socket, &mut buffer, bytes_max);
@@ -30,13 +28,12 @@ pub(in crate::engine) async fn recv(
         match received {
             Ok(bytes) => {
                 buffer.fill(bytes);
-                return Ok(buffer);
+                return Ok(Some(buffer));
             }
             Err(error) if is(&error, libc::ECANCELED) => {
                 socket.check_alive()?;
-                // Idle: the buffer goes back before the wait. A cancelled RECV took no byte.
-                drop(buffer);
-                poll::readable(socket).await?;
+                // Idle: the buffer goes back. A cancelled RECV took no byte.
+                return Ok(None);
             }
             Err(error) if is(&error, libc::EINTR) => {}
             Err(error) => return Err(error),
@@ -46,8 +43,12 @@ pub(in crate::engine) async fn recv(
 
 pub(in crate::engine) async fn recv_more(
     socket: &Rc<Shared>,
+    flight: &Flight,
     mut buffer: Buffer,
 ) -> (io::Result<usize>, Buffer) {
+    if let Err(error) = flight.let_wait(socket) {
+        return (Err(error), buffer);
+    }
     loop {
         let entry = entry(socket, &mut buffer, usize::MAX);
         let (received, mut returned) = transfer(socket, buffer, entry).await;

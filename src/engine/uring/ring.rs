@@ -7,12 +7,11 @@ use io_uring::opcode;
 use crate::limits;
 
 /// Operations the engine submits, with the names the kernel's manual uses.
-pub(in crate::engine) const REQUIRED: [(u8, &str); 6] = [
+pub(in crate::engine) const REQUIRED: [(u8, &str); 5] = [
     (opcode::Recv::CODE, "RECV"),
     (opcode::Send::CODE, "SEND"),
     (opcode::ReadFixed::CODE, "READ_FIXED"),
     (opcode::WriteFixed::CODE, "WRITE_FIXED"),
-    (opcode::PollAdd::CODE, "POLL_ADD"),
     (opcode::AsyncCancel::CODE, "ASYNC_CANCEL"),
 ];
 

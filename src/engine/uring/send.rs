@@ -1,4 +1,5 @@
-//! Sending: SEND, or WRITE_FIXED from registered memory.
+//! Sending what the kernel did not take at once: SEND, or WRITE_FIXED from registered memory. The
+//! kernel waits for room and goes on by itself.
 
 use std::{io, rc::Rc};
 
@@ -12,6 +13,9 @@ pub(in crate::engine) async fn send_all(
     flight: &Flight,
     mut buffer: Buffer,
 ) -> (io::Result<()>, Buffer) {
+    if let Err(error) = flight.let_wait(socket) {
+        return (Err(error), buffer);
+    }
     while !buffer.is_empty() {
         let entry = entry(socket, &buffer);
         flight.sending.set(true);

@@ -92,7 +92,7 @@ impl Bucket {
 }
 
 /// Length of the client's connection preface (RFC 9113 §3.4).
-const PREFACE_BYTES: usize = 24;
+pub(super) const PREFACE_BYTES: usize = 24;
 const HEAD_BYTES: usize = 9;
 /// One entry of a SETTINGS frame (RFC 9113 §6.5.1).
 const SETTING_BYTES: usize = 6;
@@ -112,7 +112,8 @@ pub struct Guard {
     pings: Bucket,
     settings: Bucket,
     empty_data: Bucket,
-    window_updates: Bucket,
+    /// WINDOW_UPDATE frames that there is a reason for, and that have not come.
+    updates: u32,
     ignored: Bucket,
 }
 
@@ -136,9 +137,14 @@ impl Guard {
             pings: Bucket::new(limits::PING_RATE, now),
             settings: Bucket::new(limits::SETTINGS_RATE, now),
             empty_data: Bucket::new(limits::EMPTY_DATA_RATE, now),
-            window_updates: Bucket::new(limits::WINDOW_UPDATE_RATE, now),
+            updates: limits::WINDOW_UPDATES_AT_FIRST,
             ignored: Bucket::new(limits::IGNORED_FRAME_RATE, now),
         }
+    }
+
+    /// The peer was sent what it may answer with so many WINDOW_UPDATE frames ([`super::Left`]).
+    pub fn expect_updates(&mut self, more: u32) {
+        self.updates = self.updates.saturating_add(more).min(limits::WINDOW_UPDATES_MAX);
     }
 
     /// Looks at bytes that arrived, in order and in pieces of any size. Says after how many of them
@@ -185,6 +191,7 @@ impl Guard {
             0x0 => true,
             0x1 => {
                 self.continuations = 0;
+                self.expect_updates(limits::WINDOW_UPDATES_PER_STREAM);
                 true
             }
             0x3 => self.resets.take(now),
@@ -192,7 +199,11 @@ impl Guard {
             0x4 => self.settings.take(now),
             0x6 => self.pings.take(now),
             0x7 => true,
-            0x8 => self.window_updates.take(now),
+            0x8 => {
+                let within = self.updates > 0;
+                self.updates = self.updates.saturating_sub(1);
+                within
+            }
             0x9 => {
                 self.continuations += 1;
                 self.continuations <= limits::CONTINUATIONS_MAX
@@ -246,14 +257,33 @@ mod tests {
             (0x3, 4, limits::RESET_RATE, Flood::Resets),
             (0x4, 0, limits::SETTINGS_RATE, Flood::Settings),
             (0x6, 8, limits::PING_RATE, Flood::Pings),
-            (0x8, 4, limits::WINDOW_UPDATE_RATE, Flood::WindowUpdates),
             (0x2, 5, limits::IGNORED_FRAME_RATE, Flood::Ignored),
             (0xbe, 5, limits::IGNORED_FRAME_RATE, Flood::Ignored),
         ] {
             assert_eq!(frames_until_flood(kind, payload), (rate.burst, flood));
         }
+        let (count, flood) = frames_until_flood(0x8, 4);
+        assert_eq!((count, flood), (limits::WINDOW_UPDATES_AT_FIRST, Flood::WindowUpdates));
         let (count, flood) = frames_until_flood(0x9, 1);
         assert_eq!((count, flood), (limits::CONTINUATIONS_MAX, Flood::Continuations));
+    }
+
+    #[test]
+    fn windows_may_be_opened_as_often_as_there_are_streams_and_data_to_open_them_for() {
+        let now = Instant::now();
+        let update = frame(0x8, 0, 4);
+        let accepted = |mut guard: Guard| {
+            (0..1_000_000).take_while(|_| guard.inspect(&update, now).is_ok()).count() as u32
+        };
+        let mut guard = Guard::for_server_bytes(now);
+        guard.inspect(&frame(0x1, 0x4, 50).repeat(10), now).unwrap();
+        guard.expect_updates(1000);
+        let expected = limits::WINDOW_UPDATES_AT_FIRST + 10 * limits::WINDOW_UPDATES_PER_STREAM;
+        assert_eq!(accepted(guard), expected + 1000);
+        let mut guard = Guard::for_client_bytes(now);
+        guard.inspect(&[0; PREFACE_BYTES], now).unwrap();
+        (0..3).for_each(|_| guard.expect_updates(u32::MAX));
+        assert_eq!(accepted(guard), limits::WINDOW_UPDATES_MAX, "what is kept is bounded");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 mod end;
 mod guard;
-mod provoked;
+mod outgoing;
 mod request;
 mod settings;
 mod wire;
@@ -14,7 +14,7 @@ mod wire;
 pub use end::{StreamEnd, end_of, is_retryable, violation_of};
 pub use guard::{Bucket, Flood, Guard};
 pub use h2::{Error, Ping, PingPong, Reason, RecvStream, SendStream, client, server};
-pub use provoked::Provoked;
+pub use outgoing::{Left, Outgoing};
 pub use request::{
     Asked, answer_established, answer_healthy, answer_refusal, parse_request, proxy_status,
     write_connect,

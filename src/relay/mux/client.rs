@@ -13,7 +13,7 @@ use std::{
 use super::{MuxSink, MuxSource, Payload, Tunnel, drive::drive, tunnel::Seat};
 use crate::{
     engine::Buffer,
-    protocol::http2::{self, Guard, Io, Windows, Wire, client},
+    protocol::http2::{self, Guard, Io, Outgoing, Windows, Wire, client},
     relay::{Inbound, Link, Shard, TunnelSide},
     tunnel::Vessel,
 };
@@ -80,8 +80,7 @@ impl ClientTunnel {
                     inner.streams_max.set(streams_max);
                 }
             });
-            // A proxy is trusted with resets: it is one, and the connector's own.
-            let guards = (Guard::for_server_bytes(now), None);
+            let guards = (Guard::for_server_bytes(now), Outgoing::of_connector());
             drive(&shard, &tunnel, inbound, guards, session).await;
             ended();
         });

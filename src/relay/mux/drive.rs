@@ -1,10 +1,10 @@
 //! The two pumps between a TLS link and an HTTP/2 session's wire.
 
-use std::{future::poll_fn, io, time::Instant};
+use std::{cell::Cell, future::poll_fn, io, time::Instant};
 
 use super::Tunnel;
 use crate::{
-    protocol::http2::{Guard, Provoked},
+    protocol::http2::{Guard, Outgoing},
     relay::{Inbound, LinkError, Shard},
     telemetry::Count,
     tunnel::Pipe,
@@ -15,12 +15,14 @@ pub(super) async fn drive(
     shard: &Shard,
     tunnel: &Tunnel,
     mut inbound: Inbound,
-    (mut guard, mut provoked): (Guard, Option<Provoked>),
+    (mut guard, mut outgoing): (Guard, Outgoing),
     session: impl Future<Output = ()>,
 ) {
-    let receiving = pump_in(shard, tunnel, &mut inbound, &mut guard);
+    // WINDOW_UPDATE frames that what has left allows the peer, not told to the guard yet.
+    let updates = Cell::new(0);
+    let receiving = pump_in(shard, tunnel, &mut inbound, (&mut guard, &updates));
     let sending = async {
-        if pump_out(shard, tunnel, &mut provoked).await.is_ok() {
+        if pump_out(shard, tunnel, (&mut outgoing, &updates)).await.is_ok() {
             // Everything staged is sent. A peer that is gone needs no farewell.
             let _ = tunnel.link.finish(&shard.pool).await;
         }
@@ -34,7 +36,12 @@ pub(super) async fn drive(
 }
 
 /// Link → session.
-async fn pump_in(shard: &Shard, tunnel: &Tunnel, inbound: &mut Inbound, guard: &mut Guard) {
+async fn pump_in(
+    shard: &Shard,
+    tunnel: &Tunnel,
+    inbound: &mut Inbound,
+    (guard, updates): (&mut Guard, &Cell<u32>),
+) {
     let mut pipe = Pipe::new(Instant::now());
     loop {
         match inbound.next(&tunnel.link, &shard.pool, pipe.stride()).await {
@@ -46,6 +53,7 @@ async fn pump_in(shard: &Shard, tunnel: &Tunnel, inbound: &mut Inbound, guard: &
                 }
                 let now = chunk.received_at;
                 pipe.moved(chunk.plain.len(), now);
+                guard.expect_updates(updates.take());
                 let turns = match guard.inspect(chunk.plain.filled(), now) {
                     Ok(turns) => turns,
                     Err(flood) => {
@@ -85,17 +93,16 @@ pub(super) async fn let_others_in() {
 async fn pump_out(
     shard: &Shard,
     tunnel: &Tunnel,
-    provoked: &mut Option<Provoked>,
+    (outgoing, updates): (&mut Outgoing, &Cell<u32>),
 ) -> Result<(), LinkError> {
     while let Some(bytes) = poll_fn(|cx| tunnel.wire.poll_output(cx)).await {
-        if let Some(watch) = provoked {
-            let (resets, within) = watch.inspect(&bytes, Instant::now());
-            for _ in 0..resets {
-                shard.count(Count::Refused("provoked_reset"));
-            }
-            if let Err(flood) = within {
-                tunnel.flooded(flood);
-            }
+        let left = outgoing.inspect(&bytes, Instant::now());
+        updates.set(updates.get().saturating_add(left.updates));
+        for _ in 0..left.objections {
+            shard.count(Count::Refused("provoked_reset"));
+        }
+        if let Some(flood) = left.flood {
+            tunnel.flooded(flood);
         }
         if let Err(error) = tunnel.link.send(&shard.pool, &bytes).await {
             tunnel.wire.close_outbound();

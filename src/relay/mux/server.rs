@@ -17,7 +17,7 @@ use crate::{
     limits,
     protocol::{
         Refusal, Request,
-        http2::{self, Asked, Guard, Io, Provoked, Reason, RecvStream, Windows, Wire, server},
+        http2::{self, Asked, Guard, Io, Outgoing, Reason, RecvStream, Windows, Wire, server},
     },
     relay::{Inbound, Link, Shard},
 };
@@ -92,7 +92,7 @@ pub async fn serve(
             Err(error) => tunnel.failed(&error),
         }
     };
-    let guards = (Guard::for_client_bytes(now), Some(Provoked::new(now)));
+    let guards = (Guard::for_client_bytes(now), Outgoing::of_proxy(now));
     drive(shard, &tunnel, inbound, guards, session).await;
     tunnel
 }

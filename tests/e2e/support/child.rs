@@ -64,6 +64,11 @@ impl Process {
         rest[..end].parse().unwrap()
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to end.
     pub fn terminate(&self) {
         let id = self.child.id().to_string();

@@ -129,6 +129,11 @@ impl RawTunnel {
         tunnel
     }
 
+    /// Whether the proxy has shaken hands with it; one it turns away gets no word.
+    pub fn was_let_in(&self) -> bool {
+        !self.tls.conn.is_handshaking()
+    }
+
     /// Sends bytes; false when the proxy has had enough.
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         self.broken = self.broken || self.tls.write_all(bytes).is_err();

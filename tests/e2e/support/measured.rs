@@ -49,14 +49,18 @@ impl Measured {
 
     /// The same; `more` is TOML appended to the channel's configuration.
     pub fn connector_with(world: &World, proxy: &Self, service: &str, more: &str) -> Self {
+        Self::connector_at(world, proxy.address.port(), service, more)
+    }
+
+    /// The same, for a proxy on a port of this machine.
+    pub fn connector_at(world: &World, port: u16, service: &str, more: &str) -> Self {
         let held = HeldPort::new();
         let ClientFiles { certificate, private_key } = world.client("a", None);
         let text = format!(
             "[subaccount]\nid = \"a\"\n[tls]\ncertificate = {certificate:?}\n\
              private_key = {private_key:?}\nca = \"ca.crt\"\n[[channel]]\n\
-             endpoint = \"tcp://{HOST}:{}/{service}\"\nlocal_port = {}\n\
+             endpoint = \"tcp://{HOST}:{port}/{service}\"\nlocal_port = {}\n\
              mode = \"{}\"\n{more}{}",
-            proxy.address.port(),
             held.address.port(),
             mode(),
             workers(world.kind)

@@ -4,6 +4,7 @@
 #![allow(unused_imports)] // each name is for whichever test needs it
 
 mod ask;
+mod balancer;
 mod child;
 mod client;
 mod command;
@@ -30,6 +31,7 @@ mod wait;
 mod world;
 
 pub use ask::{Answer, Ask};
+pub use balancer::{Balancer, Replica};
 pub use child::{Process, get, sh};
 pub use client::{all_warm, assert_reset, exchange, problem_of};
 pub use command::{Finished, run};
@@ -40,7 +42,7 @@ pub use flow::Flow;
 pub use kernel::{Held, held_sockets};
 pub use mapping::{ServiceMapping, put};
 pub use measured::Measured;
-pub use neighbour::{Neighbour, beside_a_neighbour};
+pub use neighbour::{Neighbour, beside_a_neighbour, give_way};
 pub use pattern::Pattern;
 pub use plain::{
     End, bounded, connect, read_to_end, read_up_to, reset, wait_acknowledged, write_until_aborted,
@@ -52,7 +54,7 @@ pub use service::Service;
 pub use site::{Running, Site};
 pub use speak::{
     Reply, client_config, client_of, connect_head, dial, dial_plain, expect_established,
-    open_service, ping,
+    is_closed_by_now, is_turned_away, open_service, open_service_from, ping,
 };
 pub use suite::{Suite, mode, set_mode};
 pub use tls_client::{ClientFiles, TlsStream, open_stream, tls_connect};

@@ -5,14 +5,16 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
+use socket2::{Domain, Socket, Type};
 
-use super::{ClientFiles, DEADLINE, HOST, TlsStream, World};
+use super::{ClientFiles, DEADLINE, HOST, TlsStream, World, bounded};
 
 /// A client of one TLS version, to be dialled with more than once: it keeps its tickets.
 pub fn client_of(
@@ -60,6 +62,20 @@ pub fn dial_plain(address: SocketAddr) -> TcpStream {
     socket
 }
 
+/// Whether the proxy closes a connection to it that says nothing; else it would wait for a hello.
+pub fn is_turned_away(address: SocketAddr) -> bool {
+    is_closed_by_now(&mut dial_plain(address))
+}
+
+/// Whether a connection on which the proxy has said nothing is closed, or is within a moment.
+pub fn is_closed_by_now(socket: &mut TcpStream) -> bool {
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    match socket.read(&mut [0]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
 /// The head that asks for a service.
 pub fn connect_head(service: &str) -> Vec<u8> {
     format!("CONNECT {service}:80 HTTP/1.1\r\nHost: {service}:80\r\n\r\n").into_bytes()
@@ -68,6 +84,24 @@ pub fn connect_head(service: &str) -> Vec<u8> {
 /// Opens a stream to `service` of the world's proxy.
 pub fn open_service(world: &World, config: &Arc<ClientConfig>, service: &str) -> TlsStream {
     let mut tls = dial(world.proxy_address(), HOST, config);
+    tls.write_all(&connect_head(service)).unwrap();
+    expect_established(&mut tls);
+    tls
+}
+
+/// The same from another address of this machine than everybody else's.
+pub fn open_service_from(
+    source: [u8; 4],
+    world: &World,
+    config: &Arc<ClientConfig>,
+    service: &str,
+) -> TlsStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&world.proxy_address().into()).unwrap();
+    let name = ServerName::try_from(HOST).unwrap();
+    let connection = ClientConnection::new(config.clone(), name).unwrap();
+    let mut tls = StreamOwned::new(connection, bounded(TcpStream::from(socket)));
     tls.write_all(&connect_head(service)).unwrap();
     expect_established(&mut tls);
     tls

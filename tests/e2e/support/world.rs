@@ -131,6 +131,12 @@ impl World {
         self.proxy = Some(proxy::start(config, &self.plan("proxy")).unwrap());
     }
 
+    /// Starts the proxy with one worker, for what each of them knows by itself.
+    pub fn start_proxy_of_one(&mut self, more: &str) {
+        let plan = Plan { cores: vec![None], ..self.plan("proxy") };
+        self.proxy = Some(proxy::start(&self.proxy_config(more), &plan).unwrap());
+    }
+
     /// Two workers, not pinned: several tests run side by side.
     pub fn plan(&self, role: &'static str) -> Plan {
         Plan { role, kind: self.kind, cores: vec![None; 2] }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use causeway::protocol::http2::{Guard, Wire};
+use causeway::protocol::http2::{Guard, Outgoing, Wire};
 
 use super::{
     alarm::{Alarm, waker},
@@ -27,6 +27,9 @@ pub(crate) struct Pipe {
     piece_max: usize,
     emitted: Walker,
     delivered: Walker,
+    outgoing: Outgoing,
+    /// WINDOW_UPDATE frames that the other way may carry for what left.
+    updates: u32,
     guard: Guard,
     began: Instant,
     /// The sender has finished; then, the receiver was told.
@@ -37,9 +40,9 @@ pub(crate) struct Pipe {
 impl Pipe {
     pub(crate) fn new(from_client: bool, choices: &mut Choices) -> Self {
         let began = Instant::now();
-        let guard = match from_client {
-            true => Guard::for_client_bytes(began),
-            false => Guard::for_server_bytes(began),
+        let (guard, outgoing) = match from_client {
+            true => (Guard::for_client_bytes(began), Outgoing::of_connector()),
+            false => (Guard::for_server_bytes(began), Outgoing::of_proxy(began)),
         };
         Self {
             underway: VecDeque::new(),
@@ -49,6 +52,8 @@ impl Pipe {
             piece_max: [30, 1_000, 20_000, 300_000][choices.below(4)],
             emitted: Walker::new(from_client),
             delivered: Walker::new(from_client),
+            outgoing,
+            updates: 0,
             guard,
             began,
             ended: None,
@@ -80,6 +85,8 @@ impl Pipe {
             return Vec::new();
         }
         let frames = self.emitted.pass(&bytes);
+        let now = self.began + Duration::from_millis(tick);
+        self.updates += self.outgoing.inspect(&bytes, now).updates;
         while !bytes.is_empty() {
             // Many tiny pieces for a while, then the rest at once: a run must end.
             let tiny = self.piece_max < 1_000 && self.underway.len() > 40;
@@ -91,6 +98,16 @@ impl Pipe {
             self.underway.push_back((self.last_due, piece));
         }
         frames
+    }
+
+    /// The WINDOW_UPDATE frames that what has left allows, once.
+    pub(crate) fn take_updates(&mut self) -> u32 {
+        std::mem::take(&mut self.updates)
+    }
+
+    /// The other way has carried what allows so many WINDOW_UPDATE frames.
+    pub(crate) fn expect_updates(&mut self, more: u32) {
+        self.guard.expect_updates(more);
     }
 
     /// Hands over what is due. The frames that arrived.

@@ -91,6 +91,8 @@ impl World {
             let from = &self.cores[side].wire;
             let emitted = self.pipes[side].load(from, (self.tick, &mut self.choices));
             self.account(side, &emitted, true)?;
+            let updates = self.pipes[side].take_updates();
+            self.pipes[1 - side].expect_updates(updates);
             let delivered = self.pipes[side].unload(&self.cores[1 - side].wire, self.tick)?;
             self.account(side, &delivered, false)?;
         }
