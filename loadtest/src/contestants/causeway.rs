@@ -1,5 +1,5 @@
-//! Causeway, one worker a process, each engine and mode: its proxy, with the generator as connector,
-//! or proxy and connector both.
+//! Causeway, one worker a process, each engine and mode: its proxy, with the generator as
+//! connector, or proxy and connector both.
 
 use std::{
     fs,

@@ -23,8 +23,8 @@ pub(super) fn text(comparison: &Comparison) -> String {
 
 /// What is different where both sides are the contestant's.
 const CHAINS: &str = "\
-whole chains: both processes of a contestant on its core, CPU and memory of both together; sessions are
-resumed as each does by itself; Causeway's processes agree on X25519MLKEM768 between them
+whole chains: both processes of a contestant on its core, CPU and memory of both together;
+sessions are resumed as each does by itself; Causeway's processes agree on X25519MLKEM768
 ";
 
 /// Machine, method, and who took part.
