@@ -23,9 +23,8 @@ fn walk(cluster: &Cluster) {
     assert!(applied.contains("created"), "{applied}");
     let wait = "wait --for=condition=Ready --timeout=30s";
     api.kubectl(&format!("{wait} servicemappings.connectivityproxy.sap.com sm"));
-    let endpoint = api.kubectl(
-        "get servicemappings.connectivityproxy.sap.com sm -ojsonpath={.status.endpoint}",
-    );
+    let endpoint = api
+        .kubectl("get servicemappings.connectivityproxy.sap.com sm -ojsonpath={.status.endpoint}");
     assert_eq!(endpoint, format!("tcp://localhost:{}/echoserver", port.address.port()));
 
     let mut connector = connector_to(&installation, &endpoint);
