@@ -61,7 +61,7 @@ impl Note {
         })
     }
 
-    fn event(&self, instance: &str) -> Event {
+    fn event(&self, instance: &str, namespace: Option<&str>) -> Event {
         let end = format!("{:08x}{:08x}", fastrand::u32(..), fastrand::u32(..));
         // The API takes 1024 bytes of note.
         let mut note = self.message.clone();
@@ -81,6 +81,7 @@ impl Note {
                 api_version: Some(API_VERSION.to_owned()),
                 kind: Some(KIND.to_owned()),
                 name: Some(self.name.clone()),
+                namespace: namespace.map(str::to_owned),
                 uid: Some(self.uid.clone()),
                 resource_version: Some(self.version.clone()),
                 ..ObjectReference::default()
@@ -116,23 +117,33 @@ impl Tell {
 pub(super) async fn write(cluster: Rc<Cluster>, mut told: Told) {
     let api: Api<Event> = Api::namespaced(cluster.client.clone(), NAMESPACE);
     let mut bucket = Bucket::new(limits::EVENT_RATE, Instant::now());
+    // `kubectl describe` looks for events about an object without a namespace. A server of 1.20
+    // refuses those about kinds it was not compiled with, and takes them with a namespace.
+    let mut namespace = None;
     while let Some(note) = told.0.recv().await {
         if bucket.take(Instant::now()).is_err() {
             cluster.health.tally(|tallies| tallies.events_dropped += 1);
             continue;
         }
-        let (params, event) = (PostParams::default(), note.event(&cluster.identity));
-        let asked = api.create(&params, &event);
-        let refused = match timeout(limits::KUBERNETES_REQUEST_TIMEOUT, asked).await {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(Refused::of(CREATE, &error)),
-            Err(_) => Some(Refused::without_answer(CREATE, "no answer in time".to_owned())),
-        };
+        let mut refused = create(&api, &note.event(&cluster.identity, namespace)).await;
+        if namespace.is_none() && refused.as_ref().is_some_and(|no| no.code == Some(422)) {
+            refused = create(&api, &note.event(&cluster.identity, Some(NAMESPACE))).await;
+            namespace = refused.is_none().then_some(NAMESPACE);
+        }
         let written = refused.is_none();
         cluster.note(EVENTS, refused.as_ref().map(|refused| refused.message.as_str()));
         cluster.health.tally(|tallies| {
             tallies.events += u64::from(written);
             tallies.events_dropped += u64::from(!written);
         });
+    }
+}
+
+async fn create(api: &Api<Event>, event: &Event) -> Option<Refused> {
+    let params = PostParams::default();
+    match timeout(limits::KUBERNETES_REQUEST_TIMEOUT, api.create(&params, event)).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(Refused::of(CREATE, &error)),
+        Err(_) => Some(Refused::without_answer(CREATE, "no answer in time".to_owned())),
     }
 }

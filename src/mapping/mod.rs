@@ -2,7 +2,8 @@
 //!
 //! Documents become validated [`Mapping`]s, mappings an immutable [`MappingTable`] that a worker
 //! asks once per CONNECT. Nothing here dials, logs, starts threads or looks at a clock;
-//! [`load_directory`] is the one place that reads files, [`read_object`] takes what a cluster holds.
+//! [`load_directory`] is the one place that reads files, [`read_object`] takes what a cluster
+//! holds.
 
 mod address;
 mod directory;

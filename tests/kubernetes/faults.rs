@@ -6,13 +6,10 @@ use std::time::{Duration, Instant};
 use crate::{
     api::spec,
     cluster::{Cluster, Suite},
+    front::{Action, Front, Rule},
     installation::{Installation, Proxy},
     support::{DEADLINE, Service, ping, wait_until},
 };
-
-mod front;
-
-use front::{Action, Front, Rule};
 
 pub fn add(suite: &mut Suite) {
     suite.own("a_watch_that_is_gone_is_followed_by_one_list", gone);

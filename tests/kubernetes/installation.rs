@@ -52,8 +52,8 @@ impl Installation {
         let text = format!(
             "[tunnel]\nlisten = \"127.0.0.1:0\"\nexternal_host = \"{HOST}\"\n[tunnel.tls]\n\
              certificate = \"server.crt\"\nprivate_key = \"server.key\"\nclient_ca = \"ca.crt\"\n\
-             [tenancy]\nmode = \"shared\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[workers]\ncount = 1\n\
-             [mappings]\nkubernetes = true\n[kubernetes]\nkubeconfig = {:?}\n\
+             [tenancy]\nmode = \"shared\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [workers]\ncount = 1\n[mappings]\nkubernetes = true\n[kubernetes]\nkubeconfig = {:?}\n\
              namespace = \"{NAMESPACE}\"\nlease_name = \"{}\"\nidentity = \"{identity}\"\n{}",
             self.kubeconfig, self.lease, self.more
         );

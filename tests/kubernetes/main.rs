@@ -13,6 +13,7 @@ mod api;
 mod cluster;
 mod conflicts;
 mod faults;
+mod front;
 mod installation;
 mod kubectl;
 mod leases;
