@@ -64,8 +64,8 @@ impl Note {
     fn event(&self, instance: &str, namespace: Option<&str>) -> Event {
         let end = format!("{:08x}{:08x}", fastrand::u32(..), fastrand::u32(..));
         // The API takes 1024 bytes of note.
-        let mut note = self.message.clone();
-        note.truncate(note.floor_char_boundary(1024));
+        let note = (0..=1024).rev().find_map(|end| self.message.get(..end.min(self.message.len())));
+        let note = note.unwrap_or_default().to_owned();
         Event {
             metadata: ObjectMeta {
                 name: Some(format!("{}.{end}", self.name.get(..200).unwrap_or(&self.name))),

@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn the_pause_that_is_asked_for_is_understood() {
-        let details = StatusDetails { retry_after_seconds: 3, ..StatusDetails::default() };
+        let details = serde_json::json!({ "retryAfterSeconds": 3 });
+        let details: StatusDetails = serde_json::from_value(details).unwrap();
         let status = Status::failure("slow", "TooManyRequests").with_code(429);
         let refused = Refused::by_status(
             Attempt::mappings("list", "servicemappings"),

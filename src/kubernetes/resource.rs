@@ -6,6 +6,8 @@
 
 // These fields are read by the derived schema.
 #![allow(dead_code)]
+// Each column has a `type_` of its own; the lint takes them for attributes of one.
+#![allow(clippy::duplicated_attributes)]
 
 use kube::{CustomResource, CustomResourceExt};
 use schemars::JsonSchema;

@@ -73,7 +73,7 @@ fn a_subaccounts_limit_holds_across_reloads() {
     assert!(usage(&first).try_open(2).is_none());
 
     // The mappings go while streams are open, and come back.
-    let (gone, _) = MappingTable::build(Vec::new(), &second);
+    let (gone, _) = MappingTable::build(Vec::<Mapping>::new(), &second);
     let (still_gone, _) = MappingTable::build(Vec::new(), &gone);
     drop((first, second, gone));
     assert_eq!(
@@ -91,7 +91,7 @@ fn a_subaccount_without_mappings_and_streams_is_forgotten() {
     let only = vec![mapping(ServiceType::Tcp, "alpha", "echo", &[""])];
     let (mut table, _) = MappingTable::build(only, &MappingTable::default());
     for _ in 0..3 {
-        table = MappingTable::build(Vec::new(), &table).0;
+        table = MappingTable::build(Vec::<Mapping>::new(), &table).0;
     }
     assert_eq!(table.tenants().count(), 0);
 }
