@@ -74,7 +74,7 @@ fn a_subaccounts_limit_holds_across_reloads() {
 
     // The mappings go while streams are open, and come back.
     let (gone, _) = MappingTable::build(Vec::<Mapping>::new(), &second);
-    let (still_gone, _) = MappingTable::build(Vec::new(), &gone);
+    let (still_gone, _) = MappingTable::build(Vec::<Mapping>::new(), &gone);
     drop((first, second, gone));
     assert_eq!(
         still_gone.authorise(ServiceType::Tcp, "alpha", "echo", "").unwrap_err(),
