@@ -109,7 +109,7 @@ async fn a_second_group_on_the_same_port_is_refused(_: World) {
     Listener::bind_group(addr, 2).unwrap();
 }
 
-async fn connections_in_time_wait_do_not_keep_a_restart_out(world: World) {
+async fn connections_in_time_wait_do_not_keep_a_restart_out(_world: World) {
     let (addr, listener) = one(anywhere());
     let mut theirs = TcpStream::connect(addr).unwrap();
     let (fd, _) = listener.accept().await.unwrap();
