@@ -124,10 +124,11 @@ fn get(admin: &Admin, path: &str) -> Reply {
 fn readiness_follows_the_role_and_says_why_not() {
     let (admin, role) = start();
     let reply = get(&admin, "/readyz");
-    assert_eq!((reply.status, reply.json()), (200, json!({ "ready": true, "reasons": [] })));
+    let wanted = json!({ "ready": true, "reasons": [], "notes": [] });
+    assert_eq!((reply.status, reply.json()), (200, wanted));
     role.draining.store(true, SeqCst);
     let reply = get(&admin, "/readyz");
-    let wanted = json!({ "ready": false, "reasons": ["draining"] });
+    let wanted = json!({ "ready": false, "reasons": ["draining"], "notes": [] });
     assert_eq!((reply.status, reply.json()), (503, wanted));
     assert_eq!(get(&admin, "/healthz").status, 200, "draining is healthy");
 }
