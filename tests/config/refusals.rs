@@ -49,7 +49,7 @@ const BAD_PROXY: &[Case] = &[
     ("[tenancy]", "[mappings]\nkubernetes = true\n[kubernetes]\nlease_name = \"A\"\n[tenancy]",
      Some((10, 1)), Some("kubernetes.lease_name"), "not a Kubernetes name"),
     ("[tenancy]", "[mappings]\nkubernetes = true\n[kubernetes.webhook]\n[tenancy]",
-     Some((9, 2)), Some("kubernetes.webhook.certificate"), "add `certificate"),
+     Some((9, 13)), Some("kubernetes.webhook.certificate"), "add `certificate"),
     ("[tunnel]\n", "workers = 5\n[tunnel]\n", Some((1, 11)), Some("workers"), "a table"),
 ];
 
