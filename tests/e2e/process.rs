@@ -87,7 +87,8 @@ fn admin(kind: Kind) {
     let admins = [running.proxy_admin, running.connector_admin];
     for address in admins {
         assert_eq!(get(address, "/healthz").0, 200);
-        assert_eq!(get(address, "/readyz"), (200, "{\"ready\":true,\"reasons\":[]}".to_owned()));
+        let ready = "{\"notes\":[],\"ready\":true,\"reasons\":[]}";
+        assert_eq!(get(address, "/readyz"), (200, ready.to_owned()));
     }
     for stream in 0..STREAMS {
         let text = format!("stream {stream}");
