@@ -206,7 +206,6 @@ fn strangers(kind: Kind) {
     let requests = [
         connect_head("echo"),
         connect_head("nothing"),
-        b"GET /healthcheck HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
         with_lines("X: a\0b\r\n"),
         vec![b'\n', b'\0'],
