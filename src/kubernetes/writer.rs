@@ -36,7 +36,7 @@ pub(super) async fn write(cluster: Rc<Cluster>, tell: Tell) {
             cluster.to_write.notified().await;
             continue;
         };
-        let Some(status) = due(&cluster, &name) else { continue };
+        let Some((before, status)) = due(&cluster, &name) else { continue };
         while let Err(wait) = bucket.take(Instant::now()) {
             sleep(wait).await;
         }
@@ -48,7 +48,7 @@ pub(super) async fn write(cluster: Rc<Cluster>, tell: Tell) {
                 pace.succeeded();
                 cluster.note(STATUS, None);
                 cluster.health.tally(|tallies| tallies.status_writes += 1);
-                written(&cluster, &name, status, &stored, &tell);
+                written(&cluster, &name, (&before, status), &stored, &tell);
             }
             Err(refused) => {
                 cluster.health.tally(|tallies| tallies.status_writes_failed += 1);
@@ -65,17 +65,18 @@ fn next(cluster: &Cluster) -> Option<String> {
     urgent.or_else(|| cluster.later.borrow_mut().pop_first())
 }
 
-/// The status to write, if what is stored differs from it.
-fn due(cluster: &Rc<Cluster>, name: &str) -> Option<ServiceMappingStatus> {
+/// What is stored, and the status to write if it differs.
+fn due(cluster: &Rc<Cluster>, name: &str) -> Option<(ServiceMappingStatus, ServiceMappingStatus)> {
     let objects = cluster.objects.borrow();
     let object = objects.get(name)?;
     let status = wanted(object, &cluster.settings.endpoint, &now())?;
     if same_words(&status, &object.status) {
         return None;
     }
-    let Some(written) = &object.written else { return Some(status) };
+    let before = object.status.clone();
+    let Some(written) = &object.written else { return Some((before, status)) };
     if !same_words(&status, &written.wanted) {
-        return Some(status);
+        return Some((before, status));
     }
     // We wrote exactly this. Either the server keeps something else of it, which will not change
     // by writing it again, or somebody changes it back, or our own echo is on its way.
@@ -84,7 +85,7 @@ fn due(cluster: &Rc<Cluster>, name: &str) -> Option<ServiceMappingStatus> {
     }
     let wait = limits::STATUS_REWRITE_AFTER.saturating_sub(written.at.elapsed());
     if wait.is_zero() {
-        return Some(status);
+        return Some((before, status));
     }
     let (cluster, name) = (cluster.clone(), name.to_owned());
     tokio::task::spawn_local(async move {
@@ -118,13 +119,14 @@ async fn patch(
 fn written(
     cluster: &Cluster,
     name: &str,
-    status: ServiceMappingStatus,
+    (before, status): (&ServiceMappingStatus, ServiceMappingStatus),
     answer: &DynamicObject,
     tell: &Tell,
 ) {
     let mut objects = cluster.objects.borrow_mut();
     let Some(object) = objects.get_mut(name) else { return };
-    for condition in changed(&object.status, &status) {
+    // Not the object's status: the watch may have brought our own write already.
+    for condition in changed(before, &status) {
         tell.tell(&cluster.health, Note::of(object, condition));
     }
     let stored = status_of(answer);
