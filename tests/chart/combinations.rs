@@ -23,7 +23,8 @@ pub const URING: &str = "deployment.seccomp.type=Localhost,config.workers.engine
 pub const NODE_PORT: &str = "service.type=NodePort,service.nodePort=30042";
 pub const ALONE: &str = "rbac.create=false,serviceAccount.create=false,crd.install=false,\
     deployment.replicaCount=1,deployment.affinity.podAntiAffinity.topologyKey=";
-pub const REVOCATION: &str = "secretConfig.servers.businessDataTunnel.clientCa.secretName=connectors,\
+pub const REVOCATION: &str = "\
+    secretConfig.servers.businessDataTunnel.clientCa.secretName=connectors,\
     secretConfig.servers.businessDataTunnel.clientCa.crlKey=ca.crl";
 pub const LIMITS: &str = "config.limits.idle_timeout_seconds=3600,\
     config.limits.streams_per_subaccount_max=100000,config.limits.dial_timeout_seconds=5";

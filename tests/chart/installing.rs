@@ -62,6 +62,37 @@ const MAPPING: &str = r#"{"apiVersion": "connectivityproxy.sap.com/v1", "kind": 
     "metadata": {"name": "sm"}, "spec": {"type": "TCP", "subaccountId": "sub-1",
     "serviceId": "echoserver.test", "internalAddress": "echoserver.default:80"}}"#;
 
+/// What the chart creates without any value of its own.
+const FIRST: &[&str] = &[
+    "ClusterRole/tunnels-causeway",
+    "ClusterRoleBinding/tunnels-causeway",
+    "ConfigMap/causeway",
+    DEFINITION,
+    "Deployment/causeway",
+    "PodDisruptionBudget/causeway",
+    "Role/causeway",
+    "Role/tunnels-causeway-events",
+    "RoleBinding/causeway",
+    "RoleBinding/tunnels-causeway-events",
+    "Service/causeway-tunnel",
+    "ServiceAccount/causeway",
+];
+
+/// Values that ask for more, and what more there is then.
+const MORE_VALUES: &[&str] = &[
+    "config.metrics.prometheus.enabled=true,ingress.className=nginx",
+    "deployment.autoscaling.horizontal.enabled=true,config.logging.format=json",
+    "kubernetes.webhook.enabled=true,kubernetes.webhook.secretName=smv",
+    "kubernetes.webhook.caBundle=Y2E=",
+];
+const MORE: &[&str] = &[
+    "HorizontalPodAutoscaler/causeway",
+    "Ingress/causeway-tunnel",
+    "Service/causeway-prometheus-metrics",
+    "Service/causeway-smv",
+    "ValidatingWebhookConfiguration/tunnels-causeway-smv",
+];
+
 fn life() {
     let server = Server::start("full");
     let kubeconfig = &server.kubeconfig();
@@ -76,20 +107,7 @@ fn life() {
         said(&helm(&arguments, Some(kubeconfig)))
     };
     run("install", &["--create-namespace"], &[]);
-    let first = set(&[
-        "ClusterRole/tunnels-causeway",
-        "ClusterRoleBinding/tunnels-causeway",
-        "ConfigMap/causeway",
-        DEFINITION,
-        "Deployment/causeway",
-        "PodDisruptionBudget/causeway",
-        "Role/causeway",
-        "Role/tunnels-causeway-events",
-        "RoleBinding/causeway",
-        "RoleBinding/tunnels-causeway-events",
-        "Service/causeway-tunnel",
-        "ServiceAccount/causeway",
-    ]);
+    let first = set(FIRST);
     assert_eq!(present(kubeconfig), first);
     let checksum = || {
         let get = ["get", "deployment", "causeway", "-n", "tunnels", "-o", "json"];
@@ -102,24 +120,9 @@ fn life() {
     std::fs::write(file.path(), MAPPING).unwrap();
     kubectl(kubeconfig, &["apply", "-f", file.path().to_str().unwrap()]);
 
-    run(
-        "upgrade",
-        &[],
-        &[
-            "config.metrics.prometheus.enabled=true,ingress.className=nginx",
-            "deployment.autoscaling.horizontal.enabled=true,config.logging.format=json",
-            "kubernetes.webhook.enabled=true,kubernetes.webhook.secretName=smv",
-            "kubernetes.webhook.caBundle=Y2E=",
-        ],
-    );
+    run("upgrade", &[], MORE_VALUES);
     let mut second = first.clone();
-    second.extend(set(&[
-        "HorizontalPodAutoscaler/causeway",
-        "Ingress/causeway-tunnel",
-        "Service/causeway-prometheus-metrics",
-        "Service/causeway-smv",
-        "ValidatingWebhookConfiguration/tunnels-causeway-smv",
-    ]));
+    second.extend(set(MORE));
     assert_eq!(present(kubeconfig), second);
     assert_ne!(checksum(), before, "the pods are rolled");
 

@@ -1,5 +1,5 @@
 //! The Helm chart, and everything else under `config/`. What needs Helm (`.ci/run` installs it) or
-//! an API server (`tests/kubernetes/servers.sh` builds it) is skipped, aloud, where that is missing.
+//! an API server (`tests/kubernetes/servers.sh` builds it) is skipped aloud where that is missing.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 

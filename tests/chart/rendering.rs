@@ -183,7 +183,7 @@ fn rights(objects: &[Value]) -> BTreeSet<(bool, String)> {
 
 fn roles() {
     let objects = rendered(&[]);
-    let rule = |groups: &str, resources: &str, verbs: &[&str]| json!({"apiGroups": [groups], "resources": [resources], "verbs": verbs});
+    let rule = |group: &str, resource: &str, verbs: &[&str]| json!({ "apiGroups": [group], "resources": [resource], "verbs": verbs });
     assert_eq!(
         at(find(&objects, "ClusterRole/tunnels-test-causeway"), "/rules"),
         &json!([

@@ -59,7 +59,8 @@ fn units_choices_and_paths_are_applied() {
     let text = PROXY.replace("[tunnel]\n", "[tunnel]\nlisten = \"[::]:0\"\nstrict_sni = false\n");
     let text = format!(
         "{text}[limits]\nidle_timeout_seconds = 60\ndial_timeout_seconds = 3\n\
-         drain_delay_seconds = 7\n[workers]\nengine = \"io_uring\"\npin = \"never\"\n[log]\nformat = \"json\"\n\
+         drain_delay_seconds = 7\n[workers]\nengine = \"io_uring\"\npin = \"never\"\n\
+         [log]\nformat = \"json\"\n\
          level = \"info,causeway::relay=debug\"\n[mappings]\ndirectory = \"../m\"\n"
     );
     let config = proxy(&text).unwrap();
