@@ -181,9 +181,12 @@ fn rights(objects: &[Value]) -> BTreeSet<(bool, String)> {
     found
 }
 
+fn rule(group: &str, resource: &str, verbs: &[&str]) -> Value {
+    json!({ "apiGroups": [group], "resources": [resource], "verbs": verbs })
+}
+
 fn roles() {
     let objects = rendered(&[]);
-    let rule = |group: &str, resource: &str, verbs: &[&str]| json!({ "apiGroups": [group], "resources": [resource], "verbs": verbs });
     assert_eq!(
         at(find(&objects, "ClusterRole/tunnels-test-causeway"), "/rules"),
         &json!([
