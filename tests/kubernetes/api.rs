@@ -52,8 +52,8 @@ impl Api {
     /// Installs what the proxy needs: the resource, a namespace, and Leases where there are none.
     pub fn prepare(&self, kind: Kind) {
         let root = root().display();
-        // The old server does not know of validation rules; it leaves them out.
-        let validate = if kind == Kind::Full { "--validate=false" } else { "" };
+        // Old servers do not know of validation rules, kubectl asks them first; they leave them out.
+        let validate = if kind == Kind::Crds { "" } else { "--validate=false" };
         self.kubectl(&format!("apply {validate} -f {root}/config/crd/servicemappings.yaml"));
         let established = "wait --for=condition=Established --timeout=30s crd";
         self.kubectl(&format!("{established}/servicemappings.connectivityproxy.sap.com"));
