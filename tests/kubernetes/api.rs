@@ -52,7 +52,7 @@ impl Api {
     /// Installs what the proxy needs: the resource, a namespace, and Leases where there are none.
     pub fn prepare(&self, kind: Kind) {
         let root = root().display();
-        // Old servers do not know of validation rules, kubectl asks them first; they leave them out.
+        // Old servers do not know of validation rules, and kubectl asks them before it sends any.
         let validate = if kind == Kind::Crds { "" } else { "--validate=false" };
         self.kubectl(&format!("apply {validate} -f {root}/config/crd/servicemappings.yaml"));
         let established = "wait --for=condition=Established --timeout=30s crd";
