@@ -35,6 +35,19 @@ pub const POOL_BYTES_SOFT_MAX: usize = 256 * 1024 * 1024;
 /// other at 1.5 MiB.
 pub const REGISTERED_BYTES_PER_WORKER: usize = 1536 * 1024;
 
+// --- what the whole process may use -------------------------------------------------------------
+
+/// Smallest budget of memory that can be configured: below, a worker could hold hardly a session.
+pub const MEMORY_BYTES_MIN: u64 = 16 * 1024 * 1024;
+/// What is held for one session besides its buffers: as measured for one that is idle in mode
+/// `direct`, with its TLS state and tasks (docs/benchmarks.md); half as much in `multiplexed`.
+pub const SESSION_BYTES: usize = 12 * 1024;
+/// Buffers that each session may hold at any moment, whatever the budget says: a small one for each
+/// direction.
+pub const SESSION_BUFFER_BYTES: usize = 2 * BUFFER_SMALL_BYTES;
+/// Descriptors beside those of sessions: standard streams, files, admin server, resolver.
+pub const DESCRIPTORS_RESERVED: usize = 64;
+
 // --- peers before they are known ----------------------------------------------------------------
 
 /// TLS handshake, from accept to finished (lessons: pre-authentication cost).
@@ -81,6 +94,12 @@ pub const SOURCES_PER_WORKER_MAX: usize = 16_384;
 pub const SESSIONS_PER_WORKER_MAX: usize = 65_536;
 /// Streams one subaccount may have open on one proxy, unless configured.
 pub const STREAMS_PER_TENANT_MAX: usize = 20_000;
+/// Slowest pace of a subaccount's bytes: a chunk of a small buffer then takes two seconds.
+pub const PACE_BYTES_PER_SECOND_MIN: u64 = 8 * 1024;
+/// What a subaccount may move at once before its pace holds it back, in time of that pace.
+pub const PACE_BURST: Duration = Duration::from_millis(250);
+/// A stream that is held back looks this often whether it was ended meanwhile.
+pub const PACE_NAP_MAX: Duration = Duration::from_millis(100);
 /// Service dials in flight per worker: a dead service must not collect unbounded sockets.
 pub const DIALS_PER_WORKER_MAX: usize = 1024;
 /// Of those, dials of one subaccount: one whose services do not answer leaves a quarter to others.
@@ -161,6 +180,8 @@ pub const YAML_NODES_MAX: usize = 1_000_000;
 pub const YAML_REPEATS_MAX: usize = 10_000;
 /// Location ids of one mapping.
 pub const LOCATIONS_PER_MAPPING_MAX: usize = 256;
+/// Networks one mapping allows connectors to come from.
+pub const SOURCES_PER_MAPPING_MAX: usize = 64;
 /// Bytes of a subaccount id, service id or location id.
 pub const NAME_BYTES_MAX: usize = 255;
 /// Longest time a key can set: ten years, far from any overflow of a deadline.

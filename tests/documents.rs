@@ -119,10 +119,13 @@ fn refusals() -> Vec<Refusal> {
         Refusal::NoCertificate,
         Refusal::BadIdentity,
         Refusal::LocationNotAllowed,
+        Refusal::SourceNotAllowed,
         Refusal::NoSuchMapping,
         Refusal::NotConnect,
         Refusal::WrongServerName,
         Refusal::TenantLimit(""),
+        Refusal::TenantLimit("tunnels"),
+        Refusal::TenantLimit("opens a second"),
         Refusal::ServiceRefused(String::new()),
         Refusal::ServiceUnreachable(String::new()),
         Refusal::Unresolvable,
@@ -136,6 +139,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::NoCertificate
             | Refusal::BadIdentity
             | Refusal::LocationNotAllowed
+            | Refusal::SourceNotAllowed
             | Refusal::NoSuchMapping
             | Refusal::NotConnect
             | Refusal::WrongServerName

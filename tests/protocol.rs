@@ -40,10 +40,13 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::NoCertificate,
         Refusal::BadIdentity,
         Refusal::LocationNotAllowed,
+        Refusal::SourceNotAllowed,
         Refusal::NoSuchMapping,
         Refusal::NotConnect,
         Refusal::WrongServerName,
         Refusal::TenantLimit("streams"),
+        Refusal::TenantLimit("tunnels"),
+        Refusal::TenantLimit("opens a second"),
         Refusal::ServiceRefused("ECONNREFUSED".to_owned()),
         Refusal::ServiceUnreachable("EHOSTUNREACH".to_owned()),
         Refusal::Unresolvable,
@@ -58,6 +61,7 @@ fn every_refusal() -> Vec<Refusal> {
             | Refusal::NoCertificate
             | Refusal::BadIdentity
             | Refusal::LocationNotAllowed
+            | Refusal::SourceNotAllowed
             | Refusal::NoSuchMapping
             | Refusal::NotConnect
             | Refusal::WrongServerName
@@ -199,7 +203,8 @@ fn every_refusal_is_a_complete_answer_its_reader_understands() {
 #[test]
 fn every_status_is_the_one_the_design_fixes() {
     let statuses: Vec<u16> = every_refusal().iter().map(Refusal::status).collect();
-    let wanted = [400, 401, 401, 403, 404, 405, 421, 429, 502, 502, 502, 504, 503, 503];
+    let denied = [400, 401, 401, 403, 403, 404, 405, 421];
+    let wanted = [&denied[..], &[429, 429, 429], &[502, 502, 502, 504, 503, 503]].concat();
     assert_eq!(statuses, wanted);
 }
 

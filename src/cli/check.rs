@@ -100,7 +100,7 @@ impl Report {
         self.line("dial timeout", seconds(Some(limits.dial_timeout)));
         self.times(limits.half_closed_timeout, limits.idle_timeout, limits.drain_deadline);
         self.line("drain delay", seconds(Some(limits.drain_delay)));
-        self.line("streams", format_args!("{} a subaccount", limits.streams_per_subaccount_max));
+        self.line("streams", format_args!("{} a subaccount", limits.quotas.default.streams_max));
         self.workers(&config.workers);
         self.line("admin", config.admin.map_or_else(|| "off".to_owned(), |a| a.to_string()));
     }

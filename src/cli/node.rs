@@ -11,9 +11,10 @@ use tokio::sync::oneshot;
 
 use crate::{
     admin::{self, Admin, Readiness, Source},
-    config::{EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig},
+    config::{ConfigStatus, EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig},
     connector::{RunningChannel, RunningConnector},
     engine::{self, PinWanted, preflight},
+    limits,
     proxy::RunningProxy,
     telemetry::{Counters, CountersSnapshot, Fact, Latency, log},
     worker::Plan,
@@ -40,13 +41,37 @@ pub(super) fn report(outcome: Result<(), Failure>) -> ExitCode {
 }
 
 /// Sets up the log as configured.
-pub(super) fn start_log(config: &LogConfig) -> Result<(), Failure> {
+pub(super) fn start_log(config: &LogConfig) -> Result<log::Control, Failure> {
     let format = match config.format {
         LogFormat::Console => log::Format::Console,
         LogFormat::Json => log::Format::Json,
     };
-    log::init(format, &config.level)?;
-    Ok(())
+    Ok(log::init(format, &config.level)?)
+}
+
+/// Puts the level of a changed configuration in force.
+pub(super) fn set_level(log: log::Control) -> impl Fn(&str) + Send + 'static {
+    move |level| {
+        if let Err(error) = log.set_level(level) {
+            tracing::error!(%error, "keeping the level of the log");
+        }
+    }
+}
+
+/// Warns, with numbers, when the limit of open files is less than what the configuration lets
+/// traffic take.
+pub(super) fn check_open_files(why: &str, descriptors: usize) {
+    let Ok((limit, _)) = engine::open_files() else { return };
+    let needed = (descriptors as u64).saturating_add(limits::DESCRIPTORS_RESERVED as u64);
+    if limit < needed {
+        tracing::warn!(
+            limit,
+            needed,
+            why,
+            "the limit of open files is lower than what the configuration allows; connections \
+             beyond it are refused; see `causeway doctor`"
+        );
+    }
 }
 
 /// Raises the limit of open files, chooses the engine and plans the workers. What was chosen and
@@ -56,7 +81,9 @@ pub(super) fn start_log(config: &LogConfig) -> Result<(), Failure> {
 /// When the engine that was demanded cannot be had, with what was found, why and how to fix it.
 pub fn plan(role: &'static str, config: &WorkersConfig) -> Result<Plan, String> {
     match engine::raise_open_files() {
-        Ok(limit) => tracing::debug!(limit, "open files"),
+        Ok(files) => {
+            tracing::debug!(limit = files.limit, traffic = files.traffic, "open files");
+        }
         Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
     }
     let pin = match config.pin {
@@ -111,7 +138,10 @@ impl Node for RunningProxy {
 
     fn facts(&self) -> Vec<(Fact, u64)> {
         let (mappings, problems) = self.mapping_counts();
-        vec![(Fact::Mappings, mappings as u64), (Fact::MappingProblems, problems as u64)]
+        let mut facts = config_facts(&self.config_status());
+        facts.push((Fact::Mappings, mappings as u64));
+        facts.push((Fact::MappingProblems, problems as u64));
+        facts
     }
 
     fn take_latency(&self) -> (Latency, Vec<String>) {
@@ -127,14 +157,27 @@ impl Node for RunningProxy {
     }
 }
 
+fn config_facts(status: &ConfigStatus) -> Vec<(Fact, u64)> {
+    vec![
+        (Fact::Reloads, status.reloads),
+        (Fact::ReloadsFailed, status.refused),
+        (Fact::ConfigurationDiffers, status.differs().into()),
+    ]
+}
+
 impl Node for RunningConnector {
+    fn facts(&self) -> Vec<(Fact, u64)> {
+        config_facts(&self.config_status())
+    }
+
     fn unready(&self) -> Vec<String> {
         if self.is_draining() {
             return vec!["draining".to_owned()];
         }
         // One refused service is that channel's trouble; a connector that can serve none is not
         // ready.
-        let enabled = || self.channels().iter().filter(|channel| channel.config.enabled);
+        let channels = self.channels();
+        let enabled = || channels.iter().filter(|channel| channel.config.enabled);
         let problem = |channel: &RunningChannel| {
             let problem = channel.status.problem()?;
             Some(format!("channel {}: {problem}", channel.config.endpoint))

@@ -5,8 +5,8 @@ use std::{process::ExitCode, sync::Arc, thread};
 use super::{
     args::RunArgs,
     cluster,
-    node::{Failure, plan, report, start_admin, start_log},
-    signals,
+    node::{Failure, check_open_files, plan, report, set_level, start_admin, start_log},
+    signals::{self, Signals},
 };
 use crate::config::ProxyConfig;
 
@@ -16,22 +16,28 @@ pub(super) fn run(args: &RunArgs) -> ExitCode {
 
 fn serve(args: &RunArgs) -> Result<(), Failure> {
     let config = ProxyConfig::load(&args.config)?;
-    start_log(&config.log)?;
+    let log = start_log(&config.log)?;
+    let signals = Signals::listen()?;
     let plan = plan("proxy", &config.workers).map_err(Failure)?;
+    // One subaccount alone may have so many, with two descriptors each.
+    let streams = config.limits.quotas.default.streams_max;
+    check_open_files("limits.streams_per_subaccount_max", streams.saturating_mul(2));
     let running = Arc::new(cluster::start(&config, &plan)?);
+    running.proxy.on_log_level(set_level(log));
     let _admin = start_admin(config.admin, &running, plan.kind)?;
     tracing::info!(
         address = %running.proxy.address(), workers = plan.cores.len(), engine = %plan.kind,
         "proxy serves"
     );
-    let signal = signals::wait_for_end(|| running.proxy.warn_of_expiry())?;
+    let proxy = &running.proxy;
+    let signal = signals.wait_for_end(|| proxy.warn_of_expiry(), || proxy.reload());
     running.proxy.leave();
     signals::end_on_second()?;
     // Another replica leads while this one drains.
     if let Some(kubernetes) = &running.kubernetes {
         kubernetes.resign();
     }
-    let delay = config.limits.drain_delay;
+    let delay = running.proxy.drain_delay();
     if !delay.is_zero() {
         let seconds = delay.as_secs();
         tracing::info!(signal, seconds, "no longer ready; accepts a little longer");

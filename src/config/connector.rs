@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::document::{Document, base_of, read_file};
 use super::{
-    ChannelConfig, ConfigError, LogConfig, OutboundProxy, WorkersConfig, channel, outbound, raw,
-    shared,
+    ChannelConfig, ConfigError, LogConfig, OutboundProxy, WorkersConfig, channel, outbound, quotas,
+    raw, shared,
 };
 use crate::limits;
 
@@ -32,6 +32,8 @@ pub struct ConnectorConfig {
     pub admin: Option<SocketAddr>,
     /// The log.
     pub log: LogConfig,
+    /// The file it was read from; `None` for text that came from elsewhere.
+    pub file: Option<PathBuf>,
 }
 
 /// The connector's certificate files.
@@ -58,12 +60,16 @@ pub struct ConnectorLimits {
     pub idle_timeout: Option<Duration>,
     /// Streams still open after this long in a drain are aborted.
     pub drain_deadline: Duration,
+    /// Bytes that traffic may make the process hold; 0 is any number, `None` what the surroundings
+    /// say.
+    pub memory_bytes_max: Option<u64>,
 }
 
 impl ConnectorConfig {
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         Self::read(path, base_of(path), &read_file(path)?)
+            .map(|config| Self { file: Some(path.to_path_buf()), ..config })
     }
 
     /// Reads text, with relative paths starting from `base`.
@@ -111,6 +117,7 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Connector) -> Option<Connecto
         limits: limits?,
         admin,
         log: log?,
+        file: None,
     })
 }
 
@@ -156,10 +163,12 @@ fn limits(document: &mut Document<'_>, raw: &raw::ConnectorLimits) -> Option<Con
         raw.drain_deadline_seconds,
         limits::DRAIN_DEADLINE,
     );
+    let memory_bytes_max = quotas::memory(document, raw.memory_bytes_max);
     Some(ConnectorLimits {
         dial_timeout: dial_timeout?,
         half_closed_timeout: half_closed_timeout?,
         idle_timeout,
         drain_deadline: drain_deadline?,
+        memory_bytes_max: memory_bytes_max?,
     })
 }

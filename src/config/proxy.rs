@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use super::checks::is_host;
 use super::document::{Document, base_of, read_file};
-use super::{ConfigError, LogConfig, MappingsConfig, WorkersConfig, mappings, raw, shared};
+use super::{
+    ConfigError, LogConfig, MappingsConfig, QuotasConfig, WorkersConfig, mappings, quotas, raw,
+    shared,
+};
 use crate::limits;
 
 /// The cloud side's configuration.
@@ -26,6 +29,8 @@ pub struct ProxyConfig {
     pub admin: Option<SocketAddr>,
     /// The log.
     pub log: LogConfig,
+    /// The file it was read from; `None` for text that came from elsewhere.
+    pub file: Option<PathBuf>,
 }
 
 /// The tunnel listener and how the world reaches it.
@@ -83,8 +88,11 @@ pub struct ProxyLimits {
     pub drain_delay: Duration,
     /// Streams still open after this long in a drain are aborted.
     pub drain_deadline: Duration,
-    /// Streams one subaccount may have open.
-    pub streams_per_subaccount_max: usize,
+    /// What each subaccount may use.
+    pub quotas: QuotasConfig,
+    /// Bytes that traffic may make the process hold; 0 is any number, `None` what the surroundings
+    /// say.
+    pub memory_bytes_max: Option<u64>,
     /// Streams one tunnel in mode `multiplexed` may have open.
     pub streams_per_tunnel_max: u32,
     /// TLS handshakes a second that one source address may begin on one worker without showing a
@@ -99,6 +107,7 @@ impl ProxyConfig {
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         Self::read(path, base_of(path), &read_file(path)?)
+            .map(|config| Self { file: Some(path.to_path_buf()), ..config })
     }
 
     /// Reads text, with relative paths starting from `base`.
@@ -144,6 +153,7 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Proxy) -> Option<ProxyConfig>
         limits: limits?,
         admin,
         log: log?,
+        file: None,
     })
 }
 
@@ -225,10 +235,8 @@ fn limits(document: &mut Document<'_>, raw: &raw::ProxyLimits) -> Option<ProxyLi
         raw.drain_deadline_seconds,
         limits::DRAIN_DEADLINE,
     );
-    let streams_per_subaccount_max = match raw.streams_per_subaccount_max {
-        None => Some(limits::STREAMS_PER_TENANT_MAX),
-        Some(max) => document.number("limits.streams_per_subaccount_max", max, 1..=usize::MAX),
-    };
+    let quotas = quotas::read(document, raw);
+    let memory_bytes_max = quotas::memory(document, raw.memory_bytes_max);
     let streams_per_tunnel_max = document.number(
         "limits.streams_per_tunnel_max",
         raw.streams_per_tunnel_max.unwrap_or_else(|| i64::from(limits::STREAMS_PER_TUNNEL)),
@@ -252,7 +260,8 @@ fn limits(document: &mut Document<'_>, raw: &raw::ProxyLimits) -> Option<ProxyLi
         idle_timeout,
         drain_delay: drain_delay.unwrap_or_default(),
         drain_deadline: drain_deadline?,
-        streams_per_subaccount_max: streams_per_subaccount_max?,
+        quotas: quotas?,
+        memory_bytes_max: memory_bytes_max?,
         streams_per_tunnel_max: streams_per_tunnel_max?,
         handshakes_per_second_max: handshakes_per_second_max?,
         offender_handshakes_per_second: offender_handshakes_per_second?,

@@ -92,6 +92,21 @@ pub(super) struct ProxyLimits {
     pub(super) streams_per_tunnel_max: Option<i64>,
     pub(super) handshakes_per_second_max: Option<i64>,
     pub(super) offender_handshakes_per_second: Option<i64>,
+    pub(super) tunnels_per_subaccount_max: Option<i64>,
+    pub(super) opens_per_second_per_subaccount_max: Option<i64>,
+    pub(super) bytes_per_second_per_subaccount_max: Option<i64>,
+    pub(super) memory_bytes_max: Option<i64>,
+    pub(super) subaccount: Vec<SubaccountLimits>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SubaccountLimits {
+    pub(super) id: Option<String>,
+    pub(super) streams_max: Option<i64>,
+    pub(super) tunnels_max: Option<i64>,
+    pub(super) opens_per_second_max: Option<i64>,
+    pub(super) bytes_per_second_max: Option<i64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -165,4 +180,5 @@ pub(super) struct ConnectorLimits {
     pub(super) half_closed_timeout_seconds: Option<i64>,
     pub(super) idle_timeout_seconds: Option<i64>,
     pub(super) drain_deadline_seconds: Option<i64>,
+    pub(super) memory_bytes_max: Option<i64>,
 }

@@ -25,11 +25,14 @@ impl Config {
         let proxy = PROXY_TABLES.into_iter().find(|table| document.has(table));
         let connector = CONNECTOR_TABLES.into_iter().find(|table| document.has(table));
         match (proxy, connector) {
-            (Some(_), None) => {
-                ProxyConfig::read(path, base_of(path), &text).map(|c| Self::Proxy(Box::new(c)))
-            }
-            (None, Some(_)) => ConnectorConfig::read(path, base_of(path), &text)
-                .map(|c| Self::Connector(Box::new(c))),
+            (Some(_), None) => ProxyConfig::read(path, base_of(path), &text).map(|config| {
+                let file = Some(path.to_path_buf());
+                Self::Proxy(Box::new(ProxyConfig { file, ..config }))
+            }),
+            (None, Some(_)) => ConnectorConfig::read(path, base_of(path), &text).map(|config| {
+                let file = Some(path.to_path_buf());
+                Self::Connector(Box::new(ConnectorConfig { file, ..config }))
+            }),
             (Some(proxy), Some(connector)) => {
                 document.fault_of_file(format!(
                     "[{proxy}] belongs to a proxy and [{connector}] to a connector; write one file \

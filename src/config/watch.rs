@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -19,6 +19,23 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::fingerprint::{Fingerprint, is_hidden};
 use crate::limits;
+
+/// The paths that are watched. Clones are the same ones.
+#[derive(Clone, Debug, Default)]
+pub struct WatchedPaths(Arc<Mutex<Arc<[PathBuf]>>>);
+
+impl WatchedPaths {
+    /// Watches these from the next look on, [`limits::WATCH_RESCAN`] away at most. A change of the
+    /// list counts as a change of files. A path that cannot be made absolute is left out.
+    pub fn set(&self, paths: &[PathBuf]) {
+        let absolute = paths.iter().filter_map(|path| std::path::absolute(path).ok());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = absolute.collect();
+    }
+
+    fn get(&self) -> Arc<[PathBuf]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// Watches files on a thread of its own until it is dropped.
 #[derive(Debug)]
@@ -37,19 +54,29 @@ impl FileWatch {
         paths: Vec<PathBuf>,
         on_change: impl FnMut() + Send + 'static,
     ) -> io::Result<Self> {
+        let watched = WatchedPaths::default();
+        watched.set(&paths);
+        Self::spawn_on(watched, on_change)
+    }
+
+    /// Like [`FileWatch::spawn`], with paths that can change meanwhile.
+    pub fn spawn_on(
+        paths: WatchedPaths,
+        on_change: impl FnMut() + Send + 'static,
+    ) -> io::Result<Self> {
         Self::start(paths, on_change, Notifier::new)
     }
 
     fn start(
-        paths: Vec<PathBuf>,
+        paths: WatchedPaths,
         on_change: impl FnMut() + Send + 'static,
-        notifier: impl FnOnce(&[PathBuf], Sender<()>, Arc<AtomicBool>) -> notify::Result<Notifier>,
+        notifier: impl FnOnce(&WatchedPaths, Hint) -> notify::Result<Notifier>,
     ) -> io::Result<Self> {
-        let paths: Vec<_> = paths.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
         let (stop, stopped) = bounded(0);
         let (hint, hints) = bounded(1);
         let touched = Arc::new(AtomicBool::new(false));
-        let (notifier, degraded) = match notifier(&paths, hint, Arc::clone(&touched)) {
+        let hint = Hint { look: hint, touched: Arc::clone(&touched) };
+        let (notifier, degraded) = match notifier(&paths, hint) {
             Ok(notifier) => (Some(notifier), None),
             Err(error) => (None, Some(error.to_string())),
         };
@@ -83,7 +110,7 @@ impl Drop for FileWatch {
 
 /// The thread's state.
 struct Watch {
-    paths: Vec<PathBuf>,
+    paths: WatchedPaths,
     notifier: Option<Notifier>,
     hints: Receiver<()>,
     stopped: Receiver<()>,
@@ -110,7 +137,7 @@ impl Watch {
         loop {
             match self.wait(rescan) {
                 Woken::Stopped => return,
-                Woken::Timeout if Fingerprint::of(&self.paths) == self.known => continue,
+                Woken::Timeout if Fingerprint::of(&self.paths.get()) == self.known => continue,
                 Woken::Hint | Woken::Timeout => {}
             }
             let Some(settled) = self.settle() else { return };
@@ -142,12 +169,13 @@ impl Watch {
     /// Watches the directories that now matter, then looks: a change in between is in the
     /// fingerprint, a later one is notified.
     fn look(&mut self) -> Fingerprint {
-        let fingerprint = Fingerprint::of(&self.paths);
+        let paths = self.paths.get();
+        let fingerprint = Fingerprint::of(&paths);
         let Some(notifier) = &mut self.notifier else { return fingerprint };
-        if !notifier.watch(fingerprint.directories(&self.paths)) {
+        if !notifier.watch(fingerprint.directories(&paths)) {
             return fingerprint;
         }
-        Fingerprint::of(&self.paths)
+        Fingerprint::of(&paths)
     }
 
     fn wait(&self, timeout: std::time::Duration) -> Woken {
@@ -168,6 +196,12 @@ impl Watch {
     }
 }
 
+/// How a notification reaches the thread.
+struct Hint {
+    look: Sender<()>,
+    touched: Arc<AtomicBool>,
+}
+
 /// The kernel's notifications for a set of directories.
 struct Notifier {
     watcher: RecommendedWatcher,
@@ -175,20 +209,20 @@ struct Notifier {
 }
 
 impl Notifier {
-    fn new(paths: &[PathBuf], hint: Sender<()>, touched: Arc<AtomicBool>) -> notify::Result<Self> {
-        let paths = paths.to_vec();
+    fn new(paths: &WatchedPaths, hint: Hint) -> notify::Result<Self> {
+        let paths = paths.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // An error is a reason to look, too: events may have been lost.
             if let Ok(event) = &event {
                 if !is_change(event.kind) {
                     return;
                 }
-                if event.paths.iter().any(|changed| concerns(&paths, changed)) {
-                    touched.store(true, Ordering::Relaxed);
+                if event.paths.iter().any(|changed| concerns(&paths.get(), changed)) {
+                    hint.touched.store(true, Ordering::Relaxed);
                 }
             }
             // Full means a hint is waiting already.
-            let _ = hint.try_send(());
+            let _ = hint.look.try_send(());
         })?;
         Ok(Self { watcher, directories: BTreeSet::new() })
     }
@@ -240,9 +274,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("a.toml");
         let (call, calls) = bounded(16);
-        let refuse = |_: &[PathBuf], _, _| Err(notify::Error::generic("refused"));
+        let watched = WatchedPaths::default();
+        watched.set(std::slice::from_ref(&file));
+        let refuse = |_: &WatchedPaths, _| Err(notify::Error::generic("refused"));
         let on_change = move || call.send(()).unwrap_or_default();
-        let watch = FileWatch::start(vec![file.clone()], on_change, refuse).unwrap();
+        let watch = FileWatch::start(watched, on_change, refuse).unwrap();
         assert_eq!(watch.degraded(), Some("refused"));
         for content in ["one", "three"] {
             fs::write(&file, content).unwrap();

@@ -35,6 +35,12 @@ pub(super) struct Channel {
     dialling: Cell<usize>,
     /// Counts certificate changes: a tunnel dialled before one is not kept.
     era: Cell<u64>,
+    /// Tunnels it keeps ready.
+    wanted: usize,
+    /// It is no more, or another one took its place: it opens no tunnel.
+    closed: Cell<bool>,
+    /// What took its place.
+    successor: RefCell<Option<Rc<Self>>>,
 }
 
 /// How the channel's streams ride.
@@ -62,6 +68,9 @@ impl Channel {
             lost: Cell::default(),
             dialling: Cell::default(),
             era: Cell::default(),
+            wanted: tunnels,
+            closed: Cell::default(),
+            successor: RefCell::default(),
         }
     }
 
@@ -113,7 +122,7 @@ impl Channel {
     async fn add_tunnel(&self, shard: &Rc<Shard>, role: &Rc<ConnectorRole>) {
         let era = self.era.get();
         let dialled = self.dial(shard, role, |_| true).await;
-        let current = self.era.get() == era;
+        let current = self.era.get() == era && !self.closed.get();
         match &self.tunnels {
             Tunnels::Direct(warm) => warm.dial_ended(&self.status, shard, dialled.ok(), current),
             Tunnels::Multiplexed(fleet) => {
@@ -127,6 +136,9 @@ impl Channel {
                 }
                 fleet.dial_ended(&self.status, started.ok(), current);
             }
+        }
+        if self.closed.get() {
+            self.retire(shard);
         }
     }
 
@@ -144,10 +156,10 @@ impl Channel {
                 Mode::Multiplexed => both.multiplexed.clone(),
             }
         };
-        let outbound = role.outbound.as_ref();
+        let settings = role.settings();
+        let (outbound, timeout) = (settings.outbound.as_ref(), settings.dial_timeout);
         let endpoint = &self.config.endpoint;
-        let dialled =
-            open_tunnel(shard, endpoint, outbound, &tls, role.dial_timeout, attempt).await;
+        let dialled = open_tunnel(shard, endpoint, outbound, &tls, timeout, attempt).await;
         match &dialled {
             Ok(_) => self.reached(),
             Err(error) => {
@@ -184,6 +196,27 @@ impl Channel {
                 endpoint = %self.config.endpoint, %error, retry_in_ms = delay.as_millis() as u64,
                 "channel not connected"
             );
+        }
+    }
+
+    /// The channel is no more: its tunnels end when their streams have, and no more are opened.
+    /// Clients that have no stream yet go to its successor, if there is one.
+    pub(super) fn close(&self, shard: &Rc<Shard>, successor: Option<Rc<Self>>) {
+        *self.successor.borrow_mut() = successor;
+        self.closed.set(true);
+        self.status.unwant(self.wanted);
+        self.retire(shard);
+    }
+
+    /// What took the channel's place.
+    pub(super) fn successor(&self) -> Option<Rc<Self>> {
+        self.successor.borrow().clone()
+    }
+
+    fn retire(&self, shard: &Rc<Shard>) {
+        match &self.tunnels {
+            Tunnels::Direct(warm) => warm.renew(&self.status, shard),
+            Tunnels::Multiplexed(fleet) => fleet.retire(&self.status),
         }
     }
 

@@ -2,16 +2,21 @@
 //! a few warm, and relays each accepted client.
 
 mod channel;
+mod channels;
 mod dial;
+mod material;
 mod multiplexed;
 mod open_direct;
 mod open_multiplexed;
+mod reload;
 mod role;
 mod session;
 mod start;
 mod status;
 mod warm;
 
+pub use channels::RunningChannel;
+pub use material::{Material, load_material};
 pub use role::{ConnectorMessage, TlsOfModes};
-pub use start::{Material, RunningChannel, RunningConnector, StartError, load_material, start};
+pub use start::{RunningConnector, StartError, start};
 pub use status::ChannelStatus;

@@ -23,18 +23,14 @@ use crate::{
     tunnel::{Fleet, Phase},
 };
 
-/// The windows of a tunnel on a connector: what the services send ahead of slow clients.
-const WINDOWS: Windows = Windows {
-    stream: limits::STREAM_WINDOW_BYTES_MIN,
-    connection: limits::TUNNEL_WINDOW_BYTES_MAX,
-};
-
 /// The tunnels that carry the channel's streams.
 pub(super) struct Multiplexed {
     fleet: RefCell<Fleet<ClientTunnel>>,
     /// As many as the status was told of.
     reported: Cell<usize>,
     came_up: Notify,
+    /// No more tunnels are opened.
+    retired: Cell<bool>,
 }
 
 impl Multiplexed {
@@ -43,22 +39,24 @@ impl Multiplexed {
             fleet: RefCell::new(Fleet::new(wanted)),
             reported: Cell::new(0),
             came_up: Notify::new(),
+            retired: Cell::new(false),
         }
     }
 
-    /// The tunnel for a new stream; waits for one while there is none. `None` after `timeout`.
+    /// The tunnel for a new stream; waits for one while there is none. `None` after `timeout`, or
+    /// once none will come any more.
     pub(super) async fn place(&self, timeout: Duration) -> Option<ClientTunnel> {
         let waiting = async {
             loop {
                 let came_up = self.came_up.notified();
                 let placed = self.fleet.borrow().place();
-                if let Some(tunnel) = placed {
-                    return tunnel;
+                if placed.is_some() || self.retired.get() {
+                    return placed;
                 }
                 came_up.await;
             }
         };
-        tokio::time::timeout(timeout, waiting).await.ok()
+        tokio::time::timeout(timeout, waiting).await.ok().flatten()
     }
 
     /// Retires tunnels whose replacement is up; says how many are missing, and whether any was
@@ -106,17 +104,26 @@ impl Multiplexed {
         }
         // A tunnel that is gone already shows at its first use.
         let _ = link.socket().tune(&Tuning::tunnel());
-        let live = Rc::new(Live::new(role.timeouts, Instant::now()));
-        let Some(key) = shard.admit(&live) else {
+        let live = Rc::new(Live::new(role.settings().timeouts, Instant::now()));
+        let room =
+            shard.loans.lend_window().and_then(|loan| Some((loan, shard.admit(&live).ok()?)));
+        let Some((loan, key)) = room else {
             shard.count(Count::Refused("overloaded"));
             return Err(TunnelError::Overloaded);
         };
+        let windows = Windows {
+            stream: limits::STREAM_WINDOW_BYTES_MIN,
+            connection: u32::try_from(loan.bytes()).unwrap_or(limits::TUNNEL_WINDOW_BYTES_MAX),
+        };
         let ended = {
             let shard = shard.clone();
-            move || shard.dismiss(key)
+            move || {
+                drop(loan);
+                shard.dismiss(key);
+            }
         };
         let started =
-            ClientTunnel::start(shard.clone(), link, inbound, (WINDOWS, address), ended).await;
+            ClientTunnel::start(shard.clone(), link, inbound, (windows, address), ended).await;
         match started {
             Ok(tunnel) => {
                 live.set_tunnel(tunnel.clone());
@@ -133,6 +140,14 @@ impl Multiplexed {
     /// Every tunnel is to be replaced.
     pub(super) fn renew(&self) {
         self.fleet.borrow_mut().renew(Instant::now());
+    }
+
+    /// Every tunnel ends when its streams have, and no more come.
+    pub(super) fn retire(&self, status: &ChannelStatus) {
+        self.retired.set(true);
+        self.came_up.notify_waiters();
+        self.fleet.borrow().iter().for_each(ClientTunnel::retire);
+        self.report(status);
     }
 
     fn report(&self, status: &ChannelStatus) {

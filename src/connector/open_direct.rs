@@ -47,7 +47,7 @@ impl Visit {
         self.live.set_tunnel(tunnel.link.clone());
         let endpoint = &self.channel.config.endpoint;
         let mut head = Vec::new();
-        let location = &self.role.location;
+        let location = &self.settings.location;
         http1::write_connect(&endpoint.service, endpoint.port, location, self.kind(), &mut head)
             .map_err(|_| OpenError::Unsendable)?;
         let link = tunnel.link.clone();

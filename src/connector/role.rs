@@ -2,15 +2,18 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     net::SocketAddr,
     os::fd::OwnedFd,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{channel::Channel, session};
+use super::{channel::Channel, channels::tunnels_of, session, status::ChannelStatus};
 use crate::{
-    config::OutboundProxy,
+    config::{ChannelConfig, OutboundProxy},
+    engine::turn_away,
     tls::ClientTls,
     tunnel::Timeouts,
     worker::{Role, Worker},
@@ -28,18 +31,69 @@ pub struct TlsOfModes {
 pub enum ConnectorMessage {
     /// New certificates for tunnels dialled from now on; running streams go on.
     Tls(TlsOfModes),
+    /// Other settings, for what comes from now on.
+    Settings(Box<Settings>),
+    /// A channel is there, or is another one now; the streams of the old one go on.
+    Channel(Box<ChannelPost>),
+    /// A channel is no more; its streams go on.
+    Close(usize),
 }
 
-/// A connector's part of one worker.
-pub(super) struct ConnectorRole {
+/// A channel, as its workers are told of it.
+#[derive(Clone)]
+pub struct ChannelPost {
+    pub(super) number: usize,
+    pub(super) config: ChannelConfig,
+    pub(super) status: Arc<ChannelStatus>,
+    pub(super) workers: usize,
+}
+
+/// What every session of a connector needs to know of its configuration.
+#[derive(Clone)]
+pub struct Settings {
     pub(super) subaccount: String,
     pub(super) location: String,
     pub(super) timeouts: Timeouts,
     pub(super) dial_timeout: Duration,
     pub(super) outbound: Option<OutboundProxy>,
+    /// What traffic may make each worker hold.
+    pub(super) memory_bytes_max: Option<usize>,
+}
+
+/// A connector's part of one worker.
+pub(super) struct ConnectorRole {
+    settings: RefCell<Rc<Settings>>,
     pub(super) tls: RefCell<TlsOfModes>,
-    /// In the order of the worker's listeners.
-    pub(super) channels: Vec<Rc<Channel>>,
+    /// By the number of their listener.
+    channels: RefCell<BTreeMap<usize, Rc<Channel>>>,
+}
+
+impl ConnectorRole {
+    pub(super) fn new(settings: Settings, tls: TlsOfModes) -> Self {
+        let settings = Rc::new(settings).into();
+        Self { settings, tls: tls.into(), channels: RefCell::default() }
+    }
+
+    /// What holds now. Whoever needs several parts of it asks once.
+    pub(super) fn settings(&self) -> Rc<Settings> {
+        self.settings.borrow().clone()
+    }
+
+    /// Serves a channel from now on, in place of an older one with its number.
+    pub(super) fn install(&self, worker: &Worker, post: ChannelPost) {
+        let ChannelPost { number, config, status, workers } = post;
+        let tunnels = tunnels_of(&config, number, workers, worker.shard.index);
+        let channel = Rc::new(Channel::new(config, status, tunnels));
+        let old = self.channels.borrow_mut().insert(number, channel.clone());
+        if let Some(old) = old {
+            old.close(&worker.shard, Some(channel));
+        }
+    }
+
+    fn each_channel(&self, mut visit: impl FnMut(&Rc<Channel>)) {
+        let channels: Vec<Rc<Channel>> = self.channels.borrow().values().cloned().collect();
+        channels.iter().for_each(&mut visit);
+    }
 }
 
 impl Role for ConnectorRole {
@@ -52,7 +106,9 @@ impl Role for ConnectorRole {
         peer: SocketAddr,
         listener: usize,
     ) {
-        let channel = self.channels[listener].clone();
+        let channel = self.channels.borrow().get(&listener).cloned();
+        // A client that came in the moment its channel was closed.
+        let Some(channel) = channel else { return turn_away(fd) };
         let serving = session::serve(worker.shard.clone(), self.clone(), channel, fd, peer);
         tokio::task::spawn_local(serving);
     }
@@ -61,8 +117,24 @@ impl Role for ConnectorRole {
         match message {
             ConnectorMessage::Tls(tls) => {
                 *self.tls.borrow_mut() = tls;
-                for channel in &self.channels {
-                    channel.renew(&worker.shard);
+                self.each_channel(|channel| channel.renew(&worker.shard));
+            }
+            ConnectorMessage::Settings(settings) => {
+                worker.shard.set_memory(settings.memory_bytes_max);
+                let rerouted = settings.outbound != self.settings().outbound;
+                *self.settings.borrow_mut() = Rc::new(*settings);
+                if rerouted {
+                    self.each_channel(|channel| channel.renew(&worker.shard));
+                }
+            }
+            ConnectorMessage::Channel(post) => {
+                self.install(worker, *post);
+                // Its tunnels need not wait for the next tick.
+                self.tick(worker, Instant::now());
+            }
+            ConnectorMessage::Close(number) => {
+                if let Some(channel) = self.channels.borrow_mut().remove(&number) {
+                    channel.close(&worker.shard, None);
                 }
             }
         }
@@ -72,8 +144,6 @@ impl Role for ConnectorRole {
         if worker.is_draining() {
             return;
         }
-        for channel in &self.channels {
-            channel.upkeep(&worker.shard, self, now);
-        }
+        self.each_channel(|channel| channel.upkeep(&worker.shard, self, now));
     }
 }

@@ -7,11 +7,11 @@ use super::{
     dial::{Tunnel, TunnelError},
     open_direct::Opened,
     open_multiplexed::OpenedStream,
-    role::ConnectorRole,
+    role::{ConnectorRole, Settings},
     status::Part,
 };
 use crate::{
-    engine::{Buffer, Socket},
+    engine::{Buffer, Socket, turn_away},
     limits,
     relay::{DirectSource, Ends, Live, Outcome, Party, Shard, Sink, Source, splice},
     telemetry::{Count, Metric},
@@ -63,17 +63,23 @@ pub(super) async fn serve(
     peer: SocketAddr,
 ) {
     let accepted_at = Instant::now();
-    let live = Rc::new(Live::new(role.timeouts, accepted_at));
-    let Some(key) = shard.admit(&live) else {
+    let settings = role.settings();
+    let live = Rc::new(Live::new(settings.timeouts, accepted_at));
+    let Ok(key) = shard.admit(&live) else {
         shard.count(Count::Refused("overloaded"));
-        return;
+        return turn_away(fd);
     };
-    if let Ok(client) = Socket::adopt(&shard.driver, fd) {
+    let adopted = Socket::adopt(&shard.driver, fd);
+    if let Err(error) = &adopted {
+        shard.shed("socket", error);
+    }
+    if let Ok(client) = adopted {
         // A client that is gone already shows at the first use of its socket.
         let _ = client.send_at_once();
         live.set_plain(client.clone());
         live.enter(Phase::Opening, accepted_at);
-        let visit = Visit { shard: shard.clone(), role, channel, live, client, peer };
+        let shard = shard.clone();
+        let visit = Visit { shard, role, settings, channel, live, client, peer };
         visit.run(accepted_at).await;
     }
     shard.dismiss(key);
@@ -83,6 +89,7 @@ pub(super) async fn serve(
 pub(super) struct Visit {
     pub(super) shard: Rc<Shard>,
     pub(super) role: Rc<ConnectorRole>,
+    pub(super) settings: Rc<Settings>,
     pub(super) channel: Rc<Channel>,
     pub(super) live: Rc<Live>,
     client: Socket,
@@ -90,22 +97,30 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    async fn run(self, accepted_at: Instant) {
-        let channel = self.channel.clone();
-        match &channel.tunnels {
-            Tunnels::Direct(warm) => match Box::pin(self.open_direct(warm)).await {
-                Ok(Opened { tunnel: Tunnel { link, inbound, address }, early }) => {
-                    let source = DirectSource { link: link.clone(), inbound };
-                    self.relay((source, link), early, address, accepted_at).await;
-                }
-                Err(error) => self.give_up(&error),
-            },
-            Tunnels::Multiplexed(tunnels) => match Box::pin(self.open_multiplexed(tunnels)).await {
-                Ok(OpenedStream { tunnel, source, sink }) => {
-                    self.relay((source, sink), None, tunnel.address(), accepted_at).await;
-                }
-                Err(error) => self.give_up(&error),
-            },
+    async fn run(mut self, accepted_at: Instant) {
+        loop {
+            let channel = self.channel.clone();
+            let error = match &channel.tunnels {
+                Tunnels::Direct(warm) => match Box::pin(self.open_direct(warm)).await {
+                    Ok(Opened { tunnel: Tunnel { link, inbound, address }, early }) => {
+                        let source = DirectSource { link: link.clone(), inbound };
+                        return self.relay((source, link), early, address, accepted_at).await;
+                    }
+                    Err(error) => error,
+                },
+                Tunnels::Multiplexed(fleet) => match Box::pin(self.open_multiplexed(fleet)).await {
+                    Ok(OpenedStream { tunnel, source, sink }) => {
+                        let address = tunnel.address();
+                        return self.relay((source, sink), None, address, accepted_at).await;
+                    }
+                    Err(error) => error,
+                },
+            };
+            match channel.successor() {
+                // The channel changed meanwhile, and nothing of the client's was sent yet.
+                Some(successor) if self.live.failure().is_none() => self.channel = successor,
+                _ => return self.give_up(&error),
+            }
         }
     }
 
@@ -120,8 +135,8 @@ impl Visit {
         self.shard.sample(Metric::Connect, established_at - accepted_at);
         self.live.enter(Phase::Relaying, established_at);
         let party = Party {
-            subaccount: self.role.subaccount.clone(),
-            location: self.role.location.clone(),
+            subaccount: self.settings.subaccount.clone(),
+            location: self.settings.location.clone(),
             service: self.channel.config.endpoint.service.clone(),
             peer: self.peer,
             traceparent: None,

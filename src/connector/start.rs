@@ -2,23 +2,20 @@
 
 use std::{
     io,
-    net::SocketAddr,
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use super::{
-    channel::Channel,
-    role::{ConnectorMessage, ConnectorRole, TlsOfModes},
-    status::{ChannelStatus, Part},
+    channels::{Board, Channels, RunningChannel},
+    material::{Material, load_material, warn_of_expiry},
+    reload::{Reloader, settings},
+    role::{ChannelPost, ConnectorMessage, ConnectorRole},
 };
 use crate::{
-    config::{ChannelConfig, ConnectorConfig, Mode, watch::FileWatch},
-    engine::Listener,
-    limits,
-    tls::{Alpn, ClientFiles, Facts, Fingerprint, MaterialError, load_client},
-    tunnel::Timeouts,
+    config::{ConfigStatus, ConnectorConfig, watch::FileWatch},
+    tls::{Facts, MaterialError},
     worker::{self, Crew, Listening, Plan},
 };
 
@@ -36,22 +33,13 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
-/// One configured channel and what became of it.
-pub struct RunningChannel {
-    /// As configured.
-    pub config: ChannelConfig,
-    /// Its local port; `None` when it is disabled or the port could not be had.
-    pub address: Option<SocketAddr>,
-    /// Its state.
-    pub status: Arc<ChannelStatus>,
-}
-
 /// A connector that serves.
 pub struct RunningConnector {
-    channels: Vec<RunningChannel>,
+    board: Board,
     crew: Arc<Crew<ConnectorMessage>>,
     certificate: Arc<Mutex<Facts>>,
-    drain_deadline: Duration,
+    config_status: Arc<Mutex<ConfigStatus>>,
+    reloader: Arc<Mutex<Reloader>>,
     /// Stops watching when dropped; `None` once draining.
     watch: Mutex<Option<FileWatch>>,
 }
@@ -62,225 +50,72 @@ pub struct RunningConnector {
 /// [`StartError`] says what is wrong and what to do.
 pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, StartError> {
     let material = load_material(config)?;
-    let mut listeners = Vec::new();
-    let channels: Vec<RunningChannel> = config
-        .channels
-        .iter()
-        .enumerate()
-        .map(|(number, channel)| listen(channel, number, plan.cores.len(), &mut listeners))
-        .collect();
-    let crew = Arc::new(start_workers(config, plan, &material, &channels, listeners)?);
-    warn_of_expiry(&material.facts);
-    let certificate = Arc::new(Mutex::new(material.facts));
-    let watch = watch(config, material.fingerprint, &crew, &certificate)?;
-    let drain_deadline = config.limits.drain_deadline;
-    Ok(RunningConnector {
-        channels,
-        crew,
-        certificate,
-        drain_deadline,
-        watch: Mutex::new(Some(watch)),
-    })
-}
-
-/// Reads and checks the connector's certificates, and that they fit its configuration.
-///
-/// # Errors
-/// Which file is wrong, how, and what to do.
-pub fn load_material(config: &ConnectorConfig) -> Result<Material, StartError> {
-    let tls = &config.tls;
-    let files = ClientFiles {
-        certificate: tls.certificate.clone(),
-        private_key: tls.private_key.clone(),
-        ca: tls.ca.clone(),
+    let mut channels = Channels::new(plan.cores.len());
+    let (listeners, posts) = channels.open_all(&config.channels);
+    let crew = Arc::new(start_workers(config, plan, &material, listeners, posts)?);
+    let board = channels.board();
+    let reloader = Reloader::new(config, channels, material);
+    reloader.watch();
+    let (certificate, config_status) = (reloader.certificate.clone(), reloader.config_status());
+    let watched = reloader.watched.clone();
+    let reloader = Arc::new(Mutex::new(reloader));
+    let reload = {
+        let (reloader, crew) = (reloader.clone(), crew.clone());
+        move || reloader.lock().unwrap_or_else(PoisonError::into_inner).reload(&crew)
     };
-    let now = SystemTime::now();
-    let multiplexed = load_client(&files, &[Alpn::H2], tls.allow_tls12, now)?;
-    let direct = load_client(&files, &[Alpn::Http1], tls.allow_tls12, now)?;
-    check_identity(config, &multiplexed.facts)?;
-    Ok(Material {
-        tls: TlsOfModes { direct: direct.tls, multiplexed: multiplexed.tls },
-        facts: multiplexed.facts,
-        fingerprint: multiplexed.fingerprint,
-    })
-}
-
-/// A connector's certificates, ready for use.
-pub struct Material {
-    tls: TlsOfModes,
-    /// What the certificate says.
-    pub facts: Facts,
-    fingerprint: Fingerprint,
-}
-
-fn warn_of_expiry(facts: &Facts) {
-    if let Some(days) = facts.days_left(SystemTime::now(), limits::EXPIRY_WARNING) {
-        tracing::warn!(days, "the connector certificate expires soon; replace its files in place");
-    }
-}
-
-fn check_identity(config: &ConnectorConfig, facts: &Facts) -> Result<(), StartError> {
-    let refuse = |what: String| {
-        let file = config.tls.certificate.display();
-        Err(StartError::Identity(format!("{file}: {what}")))
-    };
-    let Some(identity) = &facts.identity else {
-        return refuse("the certificate names no subaccount (SAN URI or CN)".to_owned());
-    };
-    if identity.subaccount != config.subaccount {
-        return refuse(format!(
-            "the certificate is for subaccount {:?}, [subaccount] id is {:?}; make them equal",
-            identity.subaccount, config.subaccount
-        ));
-    }
-    match &identity.location {
-        Some(only) if *only != config.location => refuse(format!(
-            "the certificate allows location {only:?} only, [subaccount] location_id is {:?}",
-            config.location
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn listen(
-    config: &ChannelConfig,
-    number: usize,
-    workers: usize,
-    listeners: &mut Vec<Listening>,
-) -> RunningChannel {
-    let status = Arc::new(ChannelStatus::default());
-    let mut channel = RunningChannel { config: config.clone(), address: None, status };
-    if !config.enabled {
-        return channel;
-    }
-    let served_by = served_by(config, number, workers);
-    match Listener::bind_group(config.local, served_by.len()) {
-        Ok((address, sockets)) => {
-            listeners.push(Listening { sockets: served_by.into_iter().zip(sockets).collect() });
-            channel.address = Some(address);
-        }
-        Err(error) => {
-            let problem = format!(
-                "cannot listen on {}: {error}; choose another local_port or stop what holds it",
-                config.local
-            );
-            tracing::error!(endpoint = %config.endpoint, "{problem}");
-            channel.status.set_problem(Part::Way, Some(problem));
-        }
-    }
-    channel
-}
-
-/// The workers that serve a channel. In mode `multiplexed` those that have one of its tunnels: a
-/// stream's sockets and its tunnel stay on one core. Channels begin at different workers.
-fn served_by(config: &ChannelConfig, number: usize, workers: usize) -> Vec<usize> {
-    match config.mode {
-        Mode::Direct => (0..workers).collect(),
-        Mode::Multiplexed => {
-            let served = config.connections.clamp(1, workers);
-            (0..served).map(|worker| (number + worker) % workers).collect()
-        }
-    }
-}
-
-/// How many tunnels of a channel a worker keeps.
-fn tunnels_of(config: &ChannelConfig, number: usize, workers: usize, index: usize) -> usize {
-    match config.mode {
-        Mode::Direct => {
-            share(config.warm_connections.min(limits::WARM_CONNECTIONS_MAX), workers, index)
-        }
-        Mode::Multiplexed => {
-            share(config.connections, workers, (index + workers - number % workers) % workers)
-        }
-    }
+    let watch = FileWatch::spawn_on(watched, reload.clone())?;
+    // What changed between the first look and the watch must not wait for the next change.
+    reload();
+    let watch = Mutex::new(Some(watch));
+    Ok(RunningConnector { board, crew, certificate, config_status, reloader, watch })
 }
 
 fn start_workers(
     config: &ConnectorConfig,
     plan: &Plan,
     material: &Material,
-    channels: &[RunningChannel],
     listeners: Vec<Listening>,
+    posts: Vec<ChannelPost>,
 ) -> io::Result<Crew<ConnectorMessage>> {
-    let open: Vec<(usize, ChannelConfig, Arc<ChannelStatus>)> = channels
-        .iter()
-        .enumerate()
-        .filter(|(_, channel)| channel.address.is_some())
-        .map(|(number, channel)| (number, channel.config.clone(), channel.status.clone()))
-        .collect();
     let workers = plan.cores.len();
     let tls = material.tls.clone();
-    let (subaccount, location) = (config.subaccount.clone(), config.location.clone());
-    let outbound = config.outbound_proxy.clone();
-    let dial_timeout = config.limits.dial_timeout;
-    let timeouts = Timeouts {
-        idle: config.limits.idle_timeout,
-        half_closed: config.limits.half_closed_timeout,
-    };
+    let settings = settings(config, workers);
     worker::start(plan, listeners, move |worker| {
-        let index = worker.shard.index;
-        let channel = |(number, config, status): &(usize, ChannelConfig, Arc<ChannelStatus>)| {
-            let tunnels = tunnels_of(config, *number, workers, index);
-            Rc::new(Channel::new(config.clone(), status.clone(), tunnels))
-        };
-        Rc::new(ConnectorRole {
-            subaccount: subaccount.clone(),
-            location: location.clone(),
-            timeouts,
-            dial_timeout,
-            outbound: outbound.clone(),
-            tls: tls.clone().into(),
-            channels: open.iter().map(channel).collect(),
-        })
+        worker.shard.set_memory(settings.memory_bytes_max);
+        let role = ConnectorRole::new(settings.clone(), tls.clone());
+        for post in &posts {
+            role.install(worker, post.clone());
+        }
+        Rc::new(role)
     })
 }
 
-/// Worker `index`'s share of `total` things.
-fn share(total: usize, workers: usize, index: usize) -> usize {
-    total / workers + usize::from(index < total % workers)
-}
-
-fn watch(
-    config: &ConnectorConfig,
-    mut seen: Fingerprint,
-    crew: &Arc<Crew<ConnectorMessage>>,
-    certificate: &Arc<Mutex<Facts>>,
-) -> io::Result<FileWatch> {
-    let tls = &config.tls;
-    let paths = vec![tls.certificate.clone(), tls.private_key.clone(), tls.ca.clone()];
-    let (crew, certificate, config) = (crew.clone(), certificate.clone(), config.clone());
-    let mut said = None;
-    let look = move || {
-        let problem = match load_material(&config) {
-            Ok(material) if material.fingerprint == seen => None,
-            Ok(material) => {
-                seen = material.fingerprint;
-                tracing::info!(subject = material.facts.subject, "certificates changed");
-                warn_of_expiry(&material.facts);
-                crew.tell(|| ConnectorMessage::Tls(material.tls.clone()));
-                *certificate.lock().unwrap_or_else(PoisonError::into_inner) = material.facts;
-                None
-            }
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(problem) = problem.as_ref().filter(|problem| said.as_ref() != Some(*problem)) {
-            tracing::error!(error = problem, "keeping the certificates in use");
-        }
-        said = problem;
-    };
-    let look = Arc::new(Mutex::new(look));
-    let again = look.clone();
-    let watch =
-        FileWatch::spawn(paths, move || again.lock().unwrap_or_else(PoisonError::into_inner)())?;
-    // What changed between the first look and the watch must not wait for the next change.
-    look.lock().unwrap_or_else(PoisonError::into_inner)();
-    Ok(watch)
-}
-
 impl RunningConnector {
-    /// Its channels, in the order of the configuration.
-    pub fn channels(&self) -> &[RunningChannel] {
-        &self.channels
+    /// Its channels as they are now, in the order of the configuration.
+    pub fn channels(&self) -> Arc<[RunningChannel]> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks again at the configuration and the certificates, as if their files had changed.
+    /// Nothing once it drains.
+    pub fn reload(&self) {
+        if !self.is_draining() {
+            self.reloader().reload(&self.crew);
+        }
+    }
+
+    /// Has `set` called with the level of the log whenever the configuration gets another one.
+    pub fn on_log_level(&self, set: impl Fn(&str) + Send + 'static) {
+        self.reloader().log_level = Some(Box::new(set));
+    }
+
+    /// How the configuration in force and its file stand to each other.
+    pub fn config_status(&self) -> ConfigStatus {
+        self.config_status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn reloader(&self) -> MutexGuard<'_, Reloader> {
+        self.reloader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its workers.
@@ -295,9 +130,10 @@ impl RunningConnector {
 
     /// What an operator wants to know besides counters: channels and the certificate.
     pub fn details(&self) -> serde_json::Value {
+        let config = self.config_status();
         let facts = self.certificate.lock().unwrap_or_else(PoisonError::into_inner);
         let channels: Vec<serde_json::Value> = self
-            .channels
+            .channels()
             .iter()
             .map(|channel| {
                 let (ready, wanted) = channel.status.connected();
@@ -315,6 +151,7 @@ impl RunningConnector {
             .collect();
         serde_json::json!({
             "role": "connector",
+            "configuration": { "problem": config.problem, "needs_restart": config.needs_restart },
             "channels": channels,
             "certificate": {
                 "subject": facts.subject,
@@ -334,6 +171,7 @@ impl RunningConnector {
     /// workers. Says how many streams were aborted.
     pub fn drain(&self, deadline: Option<Duration>) -> usize {
         drop(self.watch.lock().unwrap_or_else(PoisonError::into_inner).take());
-        self.crew.drain(deadline.unwrap_or(self.drain_deadline))
+        let configured = self.reloader().in_force().limits.drain_deadline;
+        self.crew.drain(deadline.unwrap_or(configured))
     }
 }

@@ -36,6 +36,11 @@ impl ChannelStatus {
         self.wanted.fetch_add(connections, Relaxed);
     }
 
+    /// Takes from the number of warm connections wanted.
+    pub(super) fn unwant(&self, connections: usize) {
+        self.wanted.fetch_sub(connections, Relaxed);
+    }
+
     /// One worker's number of warm connections changed from `before` to `after`.
     pub(super) fn ready_changed(&self, before: usize, after: usize) {
         if after >= before {

@@ -10,7 +10,7 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::{epoll, options::Tuning, system};
+use super::{epoll, exhausted, options::Tuning, system};
 use crate::limits;
 
 /// One worker's listening socket. Clones are the same one.
@@ -63,9 +63,15 @@ impl Listener {
     ///
     /// # Errors
     /// The kernel's refusal: descriptors exhausted, the connection gone before it was accepted,
-    /// the listener closed.
+    /// the listener closed. Also when only the reserve of descriptors is left; the connection was
+    /// reset then.
     pub async fn accept(&self) -> io::Result<(OwnedFd, SocketAddr)> {
-        epoll::accept(&self.shared.0).await
+        let (connection, peer) = epoll::accept(&self.shared.0).await?;
+        if let Err(error) = exhausted::outside_reserve(&connection) {
+            exhausted::turn_away(connection);
+            return Err(error);
+        }
+        Ok((connection, peer))
     }
 
     /// Stops listening: the port is free, a pending accept ends with an error, connections nobody

@@ -4,6 +4,8 @@
 
 use std::io;
 
+use super::exhausted;
+
 /// Soft and hard limit of open files.
 ///
 /// # Errors
@@ -12,12 +14,23 @@ pub fn open_files() -> io::Result<(u64, u64)> {
     limit(libc::RLIMIT_NOFILE)
 }
 
-/// Raises the soft limit of open files to the hard one and returns it: a stream takes two.
+/// Open files: how many there may be, and how many of them are left to traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenFiles {
+    /// The limit of the process.
+    pub limit: u64,
+    /// That without the reserve.
+    pub traffic: u64,
+}
+
+/// Raises the soft limit of open files to the hard one and returns it: a stream takes two. From
+/// then on traffic leaves a reserve to everything else.
 ///
 /// # Errors
 /// What setrlimit(2) says; the limit is then unchanged.
-pub fn raise_open_files() -> io::Result<u64> {
+pub fn raise_open_files() -> io::Result<OpenFiles> {
     let (soft, hard) = open_files()?;
+    exhausted::reserve(soft);
     if soft < hard {
         let wanted = libc::rlimit { rlim_cur: hard, rlim_max: hard };
         // SAFETY: the kernel only reads `wanted`, which outlives the call.
@@ -26,7 +39,7 @@ pub fn raise_open_files() -> io::Result<u64> {
             return Err(io::Error::last_os_error());
         }
     }
-    Ok(hard)
+    Ok(OpenFiles { limit: hard, traffic: exhausted::reserve(hard) })
 }
 
 /// Soft and hard limit of pinned memory in bytes; `u64::MAX` means unlimited.

@@ -14,7 +14,7 @@ use tokio::io::Interest;
 use super::{
     buffers::{Buffer, BufferPool, SizeClass},
     driver::{Driver, Kind},
-    epoll,
+    epoll, exhausted,
     options::Tuning,
     system, uring,
 };
@@ -70,13 +70,14 @@ impl Socket {
     /// Starts connecting to `addr`; [`connected`](Self::connected) tells how it went.
     ///
     /// # Errors
-    /// When there is no descriptor left or the kernel refuses the address at once.
+    /// When there is no descriptor left but the reserve, or the kernel refuses the address at once.
     pub fn open(driver: &Driver, addr: SocketAddr) -> io::Result<Self> {
         // Born in the mode that connecting needs: a stream that lives for a millisecond notices
         // every system call.
         let kind = Type::STREAM.nonblocking().cloexec();
         let domain = Domain::for_address(addr);
         let socket = socket2::Socket::new_raw(domain, kind, Some(Protocol::TCP))?;
+        exhausted::outside_reserve(&socket)?;
         match socket.connect(&addr.into()) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}

@@ -67,7 +67,9 @@ impl Object {
         let meta = &from.metadata;
         let name = meta.name.clone().unwrap_or_default();
         let spec = from.data.get("spec").unwrap_or(&serde_json::Value::Null);
-        let finding = read_object(&name, spec, tenancy).map(Arc::new).map_err(|all| fault(&all));
+        let annotations = serde_json::json!(meta.annotations);
+        let finding = read_object(&name, &annotations, spec, tenancy);
+        let finding = finding.map(Arc::new).map_err(|all| fault(&all));
         Self {
             uid: meta.uid.clone().unwrap_or_default(),
             version: meta.resource_version.clone().unwrap_or_default(),

@@ -167,13 +167,16 @@ fn judge<'a>(
     tenancy: &crate::mapping::Tenancy,
 ) -> Result<(), String> {
     let spec = &asked["object"]["spec"];
+    let annotations = &asked["object"]["metadata"]["annotations"];
+    let is_as_before = *spec == asked["oldObject"]["spec"]
+        && *annotations == asked["oldObject"]["metadata"]["annotations"];
     // Who takes a finalizer off a faulty mapping must not be stopped by its fault.
-    if asked["operation"] == "DELETE" || (!spec.is_null() && *spec == asked["oldObject"]["spec"]) {
+    if asked["operation"] == "DELETE" || (!spec.is_null() && is_as_before) {
         return Ok(());
     }
     // One that is to be given a name by the API has none yet.
     let name = asked["object"]["metadata"]["name"].as_str().unwrap_or("new");
-    let mapping = read_object(name, spec, tenancy).map_err(|problems| {
+    let mapping = read_object(name, annotations, spec, tenancy).map_err(|problems| {
         let words = problems.iter().map(|problem| match &problem.field {
             Some(field) => format!("{field}: {}", problem.message),
             None => problem.message.clone(),

@@ -6,10 +6,12 @@
 //! holds.
 
 mod address;
+mod annotations;
 mod directory;
 mod document;
 mod model;
 mod names;
+mod network;
 mod object;
 mod table;
 mod usage;
@@ -19,6 +21,7 @@ mod yaml;
 pub use address::{Address, AddressError};
 pub use directory::{Loaded, load_directory, parse_documents};
 pub use model::{Mapping, Problem, ServiceType, Snapshot, Source, Tenancy};
+pub use network::Network;
 pub use object::read_object;
 pub use table::{Denied, Grant, MappingTable};
-pub use usage::{StreamPermit, TenantUsage};
+pub use usage::{Quota, Spent, StreamPermit, TenantUsage, TunnelPermit};

@@ -1,10 +1,11 @@
 //! What a service mapping is once it is known to be good, and how a bad one is reported.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Address;
+use super::{Address, Network};
 
 /// The protocol a service speaks; part of a mapping's key. Both are carried as plain bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +55,12 @@ pub struct Mapping {
     pub address: Address,
     /// `spec.locationIds`; only the default location, `""`, where that is left out.
     pub locations: Vec<String>,
+    /// Annotation `causeway.io/allowed-sources`: where a connector's tunnel may come from; anywhere
+    /// when there is none.
+    pub sources: Vec<Network>,
+    /// Annotation `causeway.io/proxy-protocol`: the service is told who is there before anything
+    /// else, by a header of the PROXY protocol, version 2.
+    pub proxy_header: bool,
     /// Where it was read.
     pub source: Source,
 }
@@ -63,6 +70,12 @@ impl Mapping {
     #[must_use]
     pub fn allows(&self, location: &str) -> bool {
         self.locations.iter().any(|allowed| allowed == location)
+    }
+
+    /// Whether a tunnel that comes from this address may use the mapping.
+    #[must_use]
+    pub fn allows_source(&self, source: IpAddr) -> bool {
+        self.sources.is_empty() || self.sources.iter().any(|network| network.contains(source))
     }
 }
 

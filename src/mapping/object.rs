@@ -7,12 +7,13 @@ use super::validate::{API_VERSION, Context, KIND, read_resource};
 use super::yaml::Node;
 use super::{Mapping, Problem, Tenancy};
 
-/// Reads the `spec` of the object `name` under the rules that hold for files.
+/// Reads the `spec` and the annotations of the object `name` under the rules that hold for files.
 ///
 /// # Errors
 /// Everything that is wrong with it; at least one problem, none with a line.
 pub fn read_object(
     name: &str,
+    annotations: &serde_json::Value,
     spec: &serde_json::Value,
     tenancy: &Tenancy,
 ) -> Result<Mapping, Vec<Problem>> {
@@ -20,7 +21,7 @@ pub fn read_object(
     let object = serde_json::json!({
         "apiVersion": API_VERSION,
         "kind": KIND,
-        "metadata": { "name": name },
+        "metadata": { "name": name, "annotations": annotations },
         "spec": spec,
     });
     let (mut mappings, mut problems) = (Vec::new(), Vec::new());
@@ -37,7 +38,7 @@ mod tests {
 
     fn shared(spec: serde_json::Value) -> Result<Mapping, Vec<String>> {
         let problems = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect();
-        read_object("echo", &spec, &Tenancy::Shared).map_err(problems)
+        read_object("echo", &json!(null), &spec, &Tenancy::Shared).map_err(problems)
     }
 
     #[test]
@@ -50,6 +51,41 @@ mod tests {
         assert_eq!((mapping.name.as_str(), mapping.service.as_str()), ("echo", "s"));
         assert_eq!((mapping.address.to_string(), mapping.locations.len()), ("[::1]:80".into(), 2));
         assert_eq!(mapping.source.to_string(), "servicemapping/echo");
+    }
+
+    #[test]
+    fn annotations_of_ours_are_read_and_those_of_others_are_not() {
+        let spec = json!({
+            "type": "TCP", "subaccountId": "a", "serviceId": "s", "internalAddress": "x:80",
+        });
+        let read = |annotations| read_object("echo", &annotations, &spec, &Tenancy::Shared);
+        let mapping = read(json!({
+            "causeway.io/allowed-sources": "10.0.0.0/8, 2001:db8::1",
+            "causeway.io/proxy-protocol": "v2",
+            "kubectl.kubernetes.io/last-applied-configuration": "{}",
+        }))
+        .unwrap();
+        assert!(mapping.proxy_header);
+        for (address, allowed) in
+            [("10.1.2.3", true), ("2001:db8::1", true), ("11.0.0.1", false), ("::1", false)]
+        {
+            assert_eq!(mapping.allows_source(address.parse().unwrap()), allowed, "{address}");
+        }
+        assert!(read(json!(null)).unwrap().allows_source([11, 0, 0, 1].into()));
+        for (key, value) in [
+            ("allowed-sources", json!("")),
+            ("allowed-sources", json!("10.0.0.1/8")),
+            ("allowed-sources", json!(10)),
+            ("proxy-protocol", json!("v1")),
+            ("proxy-protocol", json!(true)),
+            ("allowed-source", json!("10.0.0.0/8")),
+        ] {
+            let key = format!("causeway.io/{key}");
+            let problems = read(json!({ &key: value })).unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            let field = format!("metadata.annotations.{key}");
+            assert_eq!(problems[0].field.as_ref(), Some(&field));
+        }
     }
 
     #[test]

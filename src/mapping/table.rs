@@ -103,6 +103,12 @@ impl MappingTable {
         self.tenants.iter().map(|(subaccount, tenant)| (subaccount.as_str(), &tenant.usage))
     }
 
+    /// What a subaccount uses, if it has mappings or streams.
+    #[must_use]
+    pub fn usage(&self, subaccount: &str) -> Option<&Arc<TenantUsage>> {
+        self.tenants.get(subaccount).map(|tenant| &tenant.usage)
+    }
+
     fn insert(&mut self, mapping: Arc<Mapping>) -> Result<(), Problem> {
         let tenant = self.tenants.entry(mapping.subaccount.clone()).or_default();
         match tenant.services_mut(mapping.service_type).entry(mapping.service.clone()) {

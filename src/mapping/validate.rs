@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::annotations::{self, Annotations};
 use super::names::{check_id, check_location, check_resource_name, check_service_id};
 use super::yaml::{Entry, Node, Value};
 use super::{Address, Mapping, Problem, ServiceType, Source, Tenancy};
@@ -81,6 +82,7 @@ impl Reader<'_> {
         self.kind(resource)?;
         self.unknown_fields(entries, &RESOURCE_FIELDS, "");
         let name = self.name(resource);
+        let annotations = self.annotations(resource);
         let spec = self.table(resource, "spec")?;
         self.unknown_fields(spec.entries, &SPEC_FIELDS, "spec.");
         let service_type = self.service_type(&spec);
@@ -100,6 +102,8 @@ impl Reader<'_> {
             tenant,
             address: address?,
             locations: locations?,
+            sources: annotations.sources,
+            proxy_header: annotations.proxy_header,
             source: Source { file: Arc::clone(self.context.file), line: resource.line },
         })
     }
@@ -132,6 +136,18 @@ impl Reader<'_> {
     fn name(&mut self, resource: &Node) -> Option<String> {
         let metadata = self.table(resource, "metadata")?;
         self.required(&metadata, "name", check_resource_name)
+    }
+
+    fn annotations(&mut self, resource: &Node) -> Annotations {
+        let metadata = resource.entry("metadata").map(|entry| &entry.value.value);
+        // What is wrong with `metadata` itself is said where its name is read.
+        let Some(Value::Table(entries)) = metadata else { return Annotations::default() };
+        let (annotations, wrong) = annotations::read(entries);
+        for (line, key, message) in wrong {
+            let dot = if key.is_empty() { "" } else { "." };
+            self.problem(line, &format!("metadata.annotations{dot}{key}"), message);
+        }
+        annotations
     }
 
     fn service_type(&mut self, spec: &Table<'_>) -> Option<ServiceType> {

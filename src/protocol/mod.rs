@@ -3,12 +3,15 @@
 //!
 //! * [`target`]: the service a request names, with its headers; the same for HTTP/1.1 and HTTP/2
 //! * [`refusal`]: every way to say no, with its status, its reason label and its words
+//! * [`proxy_header`]: what a service may be told about who is there
 //! * [`http1`]: HTTP/1.1 heads, both sides
 
 pub mod http1;
 pub mod http2;
+pub mod proxy_header;
 pub mod refusal;
 pub mod target;
 
+pub use proxy_header::ProxyHeader;
 pub use refusal::Refusal;
 pub use target::{ConnectRequest, Request, RequestedType, Target, TargetError};

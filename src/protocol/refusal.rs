@@ -17,6 +17,8 @@ pub enum Refusal {
     BadIdentity,
     /// The mapping, or the certificate, does not allow the location.
     LocationNotAllowed,
+    /// The mapping does not allow connectors from where this one is.
+    SourceNotAllowed,
     /// The caller's subaccount has no such service.
     NoSuchMapping,
     /// Another method, or a path other than the health check.
@@ -45,7 +47,7 @@ impl Refusal {
         match self {
             Self::Malformed(_) => 400,
             Self::NoCertificate | Self::BadIdentity => 401,
-            Self::LocationNotAllowed => 403,
+            Self::LocationNotAllowed | Self::SourceNotAllowed => 403,
             Self::NoSuchMapping => 404,
             Self::NotConnect => 405,
             Self::WrongServerName => 421,
@@ -79,9 +81,12 @@ impl Refusal {
             Self::NoCertificate => "no_certificate",
             Self::BadIdentity => "bad_identity",
             Self::LocationNotAllowed => "location_not_allowed",
+            Self::SourceNotAllowed => "source_not_allowed",
             Self::NoSuchMapping => "no_such_mapping",
             Self::NotConnect => "not_connect",
             Self::WrongServerName => "wrong_server_name",
+            Self::TenantLimit("tunnels") => "tenant_limit_tunnels",
+            Self::TenantLimit("opens a second") => "tenant_limit_opens",
             Self::TenantLimit(_) => "tenant_limit",
             Self::ServiceRefused(_) => "service_refused",
             Self::ServiceUnreachable(_) => "service_unreachable",
@@ -118,6 +123,7 @@ impl Refusal {
             Self::NoCertificate
             | Self::BadIdentity
             | Self::LocationNotAllowed
+            | Self::SourceNotAllowed
             | Self::TenantLimit(_) => "http_request_denied",
             Self::NoSuchMapping => "destination_not_found",
             Self::ServiceRefused(_) => "connection_refused",
@@ -141,6 +147,11 @@ impl Refusal {
             Self::LocationNotAllowed => {
                 "this location id may not use the service; check locationIds of the service \
                  mapping and the location in the certificate (letter case counts)"
+                    .to_owned()
+            }
+            Self::SourceNotAllowed => {
+                "the service may not be used from this address; check the annotation \
+                 causeway.io/allowed-sources of the service mapping"
                     .to_owned()
             }
             Self::NoSuchMapping => {

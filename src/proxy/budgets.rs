@@ -43,14 +43,9 @@ impl Drop for DialPlace {
 }
 
 impl Budgets {
-    /// The budgets of one of `workers` workers.
-    pub(super) fn new(workers: usize) -> Self {
-        Self {
-            worker: Budget::new(limits::WORKER_LOAN_BYTES_MAX, limits::TUNNELS_PER_WORKER_MAX),
-            workers: workers.max(1),
-            tenants: HashMap::new(),
-            dials: HashMap::new(),
-        }
+    /// The budgets of one of `workers` workers, whose own is `worker`.
+    pub(super) fn new(worker: Rc<Budget>, workers: usize) -> Self {
+        Self { worker, workers: workers.max(1), tenants: HashMap::new(), dials: HashMap::new() }
     }
 
     /// Lends the window of a new tunnel of `subaccount`; `None` when a budget is spent.

@@ -1,5 +1,5 @@
-//! Live changes: mapping files and TLS files are watched; what is valid goes to the workers, what
-//! is not leaves the old state in place and says so.
+//! Live changes: the configuration, mapping files and TLS files are watched; what is valid goes to
+//! the workers, what is not leaves the old state in place and says so.
 
 use std::{
     collections::BTreeSet,
@@ -10,10 +10,10 @@ use std::{
 
 use super::{
     role::ProxyMessage,
-    sources::{load_material, server_files, tenancy},
+    sources::{load_material, quotas, server_files, settings, tenancy},
 };
 use crate::{
-    config::ProxyConfig,
+    config::{ConfigStatus, LiveConfig, ProxyConfig, SetLevel, watch::WatchedPaths},
     limits,
     mapping::{Mapping, MappingTable, Problem, load_directory},
     tls::{Facts, Fingerprint, MaterialError, ServerMaterial},
@@ -31,7 +31,10 @@ pub(super) struct Status {
 
 /// Reads and re-reads what can change while the proxy runs.
 pub(super) struct Reloader {
-    config: ProxyConfig,
+    config: LiveConfig<ProxyConfig>,
+    /// Puts another level of the log in force.
+    pub(super) log_level: Option<SetLevel>,
+    pub(super) watched: WatchedPaths,
     table: Arc<MappingTable>,
     mappings_seen: Option<u64>,
     problems_said: BTreeSet<String>,
@@ -42,7 +45,9 @@ pub(super) struct Reloader {
 impl Reloader {
     pub(super) fn new(config: &ProxyConfig) -> Self {
         Self {
-            config: config.clone(),
+            config: LiveConfig::new(config),
+            log_level: None,
+            watched: WatchedPaths::default(),
             table: Arc::default(),
             mappings_seen: None,
             problems_said: BTreeSet::new(),
@@ -51,17 +56,37 @@ impl Reloader {
         }
     }
 
-    /// Everything that is watched.
-    pub(super) fn paths(&self) -> Vec<PathBuf> {
-        let files = server_files(&self.config);
-        let mut paths = vec![files.certificate, files.private_key, files.client_ca];
-        paths.extend(self.config.mappings.directory().map(Path::to_path_buf));
-        paths.extend(files.crl);
-        paths
+    /// What is in force.
+    pub(super) fn in_force(&self) -> &ProxyConfig {
+        self.config.in_force()
+    }
+
+    /// How the configuration in force and its file stand to each other, kept up to date.
+    pub(super) fn config_status(&self) -> Arc<Mutex<ConfigStatus>> {
+        self.config.status()
+    }
+
+    /// Watches everything that matters: also what the file names and is not in force, because that
+    /// may be what is missing.
+    pub(super) fn watch(&self) {
+        let mut paths: Vec<PathBuf> = self.config.file().into_iter().collect();
+        for config in [self.config.in_force(), self.config.found()] {
+            let files = server_files(config);
+            paths.extend([files.certificate, files.private_key, files.client_ca]);
+            paths.extend(config.mappings.directory().map(Path::to_path_buf));
+            paths.extend(files.crl);
+        }
+        paths.sort();
+        paths.dedup();
+        self.watched.set(&paths);
     }
 
     /// Looks at everything and tells the workers what changed.
     pub(super) fn reload(&mut self, crew: &Crew<ProxyMessage>) {
+        if let Some(before) = self.config.look(check) {
+            self.apply(&before, crew);
+        }
+        self.watch();
         if let Some(table) = self.changed_mappings() {
             crew.tell(|| ProxyMessage::Mappings(table.clone()));
         }
@@ -75,10 +100,38 @@ impl Reloader {
         }
     }
 
+    /// Puts in force what differs from `before`, but for the files that the configuration names:
+    /// those are looked at in any case.
+    fn apply(&mut self, before: &ProxyConfig, crew: &Crew<ProxyMessage>) {
+        let now = self.config.in_force();
+        let settings = settings(now, crew.size());
+        crew.tell(|| ProxyMessage::Settings(Box::new(settings.clone())));
+        self.set_quotas(&self.table);
+        if (&now.mappings, &now.tenancy) != (&before.mappings, &before.tenancy) {
+            self.mappings_seen = None;
+        }
+        if now.tunnel.tls != before.tunnel.tls {
+            self.tls_seen = None;
+        }
+        if now.log.level != before.log.level
+            && let Some(set) = &self.log_level
+        {
+            set(&now.log.level);
+        }
+    }
+
+    fn set_quotas(&self, table: &MappingTable) {
+        let quotas = quotas(self.in_force());
+        for (subaccount, usage) in table.tenants() {
+            usage.set_quota(&quotas(subaccount));
+        }
+    }
+
     /// The mappings, if they come from a directory and differ from the last time.
     pub(super) fn changed_mappings(&mut self) -> Option<Arc<MappingTable>> {
-        let directory = self.config.mappings.directory()?;
-        let loaded = match load_directory(directory, &tenancy(&self.config)) {
+        let config = self.config.in_force();
+        let directory = config.mappings.directory()?;
+        let loaded = match load_directory(directory, &tenancy(config)) {
             Ok(loaded) => loaded,
             Err(error) => {
                 let directory = directory.display();
@@ -107,6 +160,7 @@ impl Reloader {
         let (table, conflicts) = MappingTable::build(mappings, &self.table);
         problems.extend(conflicts.iter().map(Problem::to_string));
         self.say_problems(problems);
+        self.set_quotas(&table);
         self.table = Arc::new(table);
         self.lock().mappings = self.table.len();
         self.table.clone()
@@ -125,7 +179,7 @@ impl Reloader {
 
     /// The certificates, if they differ from the last valid ones.
     pub(super) fn changed_tls(&mut self) -> Result<Option<ServerMaterial>, MaterialError> {
-        let material = match load_material(&self.config) {
+        let material = match load_material(self.config.in_force()) {
             Ok(material) => material,
             Err(error) => {
                 let text = error.to_string();
@@ -149,6 +203,21 @@ impl Reloader {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What speaks against putting a configuration in force: files it names that cannot be used.
+fn check(next: &ProxyConfig, in_force: &ProxyConfig) -> Result<(), String> {
+    if next.tunnel.tls != in_force.tunnel.tls {
+        load_material(next).map_err(|error| error.to_string())?;
+    }
+    match next.mappings.directory() {
+        Some(directory) if Some(directory) != in_force.mappings.directory() => {
+            let listed = std::fs::read_dir(directory).map(drop);
+            let words = |error| format!("mappings.directory: {}: {error}", directory.display());
+            listed.map_err(words)
+        }
+        _ => Ok(()),
     }
 }
 

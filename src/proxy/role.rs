@@ -17,7 +17,7 @@ use super::{
     session,
 };
 use crate::{
-    mapping::MappingTable,
+    mapping::{MappingTable, TenantUsage},
     telemetry::{Count, Repeats, Verdict},
     tls::{CertificateFault, ServerTls, TlsError},
     tunnel::{Ending, Phase, Timeouts},
@@ -31,24 +31,29 @@ pub enum ProxyMessage {
     /// New certificates; streams whose client certificate is now revoked end, others go on.
     /// Connections that carry no stream yet end if they would not be let in any more.
     Tls(ServerTls),
+    /// Other settings, for what comes from now on.
+    Settings(Box<Settings>),
 }
 
-/// What every session of a proxy needs to know.
+/// What every session of a proxy needs to know of its configuration.
 #[derive(Debug, Clone)]
-pub(super) struct Settings {
+pub struct Settings {
     /// Names a client may ask for by SNI; empty when the check is off.
     pub(super) server_names: Vec<String>,
     /// Where the listener is; unspecified when everywhere.
     pub(super) listen: IpAddr,
     pub(super) timeouts: Timeouts,
     pub(super) dial_timeout: Duration,
-    pub(super) streams_per_subaccount_max: usize,
     pub(super) streams_per_tunnel_max: u32,
+    pub(super) strangers_per_second: u32,
+    pub(super) offenders_per_second: u32,
+    /// What traffic may make each worker hold.
+    pub(super) memory_bytes_max: Option<usize>,
 }
 
 /// A proxy's part of one worker.
 pub(super) struct ProxyRole {
-    pub(super) settings: Settings,
+    pub(super) settings: RefCell<Rc<Settings>>,
     pub(super) tls: RefCell<ServerTls>,
     /// Counts changes of `tls`: a handshake that began before one is judged again at its end.
     pub(super) tls_era: Cell<u64>,
@@ -94,6 +99,7 @@ impl Role for ProxyRole {
                 self.tls_era.set(self.tls_era.get() + 1);
                 end_unwelcome(worker, &tls);
             }
+            ProxyMessage::Settings(settings) => self.change_settings(worker, *settings),
         }
     }
 
@@ -101,6 +107,27 @@ impl Role for ProxyRole {
 }
 
 impl ProxyRole {
+    /// What holds now. Whoever needs several parts of it asks once.
+    pub(super) fn settings(&self) -> Rc<Settings> {
+        self.settings.borrow().clone()
+    }
+
+    /// What a subaccount uses, if any mapping names it.
+    pub(super) fn usage_of(&self, subaccount: &str) -> Option<Arc<TenantUsage>> {
+        self.table.borrow().usage(subaccount).cloned()
+    }
+
+    fn change_settings(&self, worker: &Worker, settings: Settings) {
+        let rates = |of: &Settings| (of.strangers_per_second, of.offenders_per_second);
+        if rates(&settings) != rates(&self.settings()) {
+            // What is known of addresses was counted by the old rates; they begin anew.
+            let (strangers, offenders) = rates(&settings);
+            *self.doorkeeper.borrow_mut() = Doorkeeper::new(strangers, offenders, Instant::now());
+        }
+        worker.shard.set_memory(settings.memory_bytes_max);
+        *self.settings.borrow_mut() = Rc::new(settings);
+    }
+
     fn turn_away(&self, worker: &Worker, peer: SocketAddr, reason: &'static str) {
         worker.shard.count(Count::Refused(reason));
         let advice = match reason {

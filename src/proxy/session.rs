@@ -38,8 +38,9 @@ pub(super) async fn serve(
     turn: Instant,
 ) {
     let shard = worker.shard.clone();
-    let live = Rc::new(Live::new(role.settings.timeouts, Instant::now()));
-    let Some(key) = shard.admit(&live) else {
+    let settings = role.settings();
+    let live = Rc::new(Live::new(settings.timeouts, Instant::now()));
+    let Ok(key) = shard.admit(&live) else {
         // No handshake for a connection that cannot be served: closing is the cheapest answer.
         shard.count(Count::Refused("overloaded"));
         return;
@@ -53,7 +54,8 @@ pub(super) async fn serve(
             role.doorkeeper.borrow_mut().knows(peer.ip());
         }
         live.enter(Phase::Waiting, Instant::now());
-        let visit = Visit { worker, role, shard: shard.clone(), live, peer };
+        let tunnel_live = live.clone();
+        let visit = Visit { worker, role, shard: shard.clone(), live, tunnel: tunnel_live, peer };
         match tunnel.link.with_session(|session| session.alpn()) {
             Alpn::H2 => {
                 // A tunnel that is gone already shows at its first use.
@@ -62,7 +64,7 @@ pub(super) async fn serve(
             }
             Alpn::Http1 => {
                 let Tunnel { link, inbound } = &mut tunnel;
-                let caller = (&visit.role.settings, visit.peer.ip());
+                let caller = (&*settings, visit.peer.ip());
                 let asked = read_request(&shard.pool, caller, &visit.live, link, inbound);
                 let asked = Box::pin(asked).await;
                 answer(&visit, tunnel, asked).await;
@@ -83,7 +85,11 @@ async fn shake_hands(
         return None;
     };
     let started = Instant::now();
-    let socket = Socket::adopt(&shard.driver, fd).ok()?;
+    let adopted = Socket::adopt(&shard.driver, fd);
+    if let Err(error) = &adopted {
+        shard.shed("socket", error);
+    }
+    let socket = adopted.ok()?;
     socket.tune(&Tuning::default()).ok()?;
     let era = role.tls_era.get();
     let session = role.tls.borrow().accept().ok()?;

@@ -1,11 +1,12 @@
 //! Starting and stopping a proxy.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     io,
     net::SocketAddr,
+    rc::Rc,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -18,15 +19,15 @@ use super::{
     doorkeeper::Doorkeeper,
     probe::Probe,
     reload::{Reloader, Status, warn_of_expiry},
-    role::{ProxyMessage, ProxyRole, Settings},
+    role::{ProxyMessage, ProxyRole},
+    sources::settings,
 };
 use crate::{
-    config::{ProxyConfig, watch::FileWatch},
+    config::{ConfigStatus, ProxyConfig, watch::FileWatch},
     engine::Listener,
     mapping::Snapshot,
     telemetry::Repeats,
     tls::MaterialError,
-    tunnel::Timeouts,
     worker::{self, Crew, Listening, Plan},
 };
 
@@ -53,8 +54,8 @@ pub struct RunningProxy {
     address: SocketAddr,
     crew: Arc<Crew<ProxyMessage>>,
     status: Arc<Mutex<Status>>,
+    config_status: Arc<Mutex<ConfigStatus>>,
     reloader: Arc<Mutex<Reloader>>,
-    drain_deadline: Duration,
     /// Stops watching when dropped; `None` once draining.
     watch: Mutex<Option<FileWatch>>,
     probe: Probe,
@@ -90,68 +91,81 @@ pub fn start_with(
     let listen = config.tunnel.listen;
     let (address, listeners) = Listener::bind_group(listen, plan.cores.len())
         .map_err(|error| StartError::Listen(listen, error))?;
-    let settings = settings(config);
     let tls = material.tls;
     let workers = plan.cores.len();
-    let strangers_per_second = config.limits.handshakes_per_second_max;
-    let offenders_per_second = config.limits.offender_handshakes_per_second;
-    let crew = worker::start(plan, vec![Listening::everywhere(listeners)], move |_| {
-        std::rc::Rc::new(ProxyRole {
-            settings: settings.clone(),
+    let settings = settings(config, workers);
+    let crew = worker::start(plan, vec![Listening::everywhere(listeners)], move |worker| {
+        let (strangers, offenders) = (settings.strangers_per_second, settings.offenders_per_second);
+        worker.shard.set_memory(settings.memory_bytes_max);
+        Rc::new(ProxyRole {
+            settings: RefCell::new(Rc::new(settings.clone())),
             tls: tls.clone().into(),
             tls_era: Cell::default(),
             table: table.clone().into(),
             repeats: Repeats::new(REFUSAL_LINES_MAX, REFUSAL_LINES_INTERVAL).into(),
-            budgets: Budgets::new(workers).into(),
-            doorkeeper: Doorkeeper::new(strangers_per_second, offenders_per_second, Instant::now())
-                .into(),
+            budgets: Budgets::new(worker.shard.loans.clone(), workers).into(),
+            doorkeeper: Doorkeeper::new(strangers, offenders, Instant::now()).into(),
         })
     })?;
     let crew = Arc::new(crew);
     let status = reloader.status.clone();
-    let paths = reloader.paths();
+    let config_status = reloader.config_status();
+    let watched = reloader.watched.clone();
+    reloader.watch();
     let reloader = Arc::new(Mutex::new(reloader));
     let reload = {
         let (reloader, crew) = (reloader.clone(), crew.clone());
         move || reloader.lock().unwrap_or_else(PoisonError::into_inner).reload(&crew)
     };
-    let watch = FileWatch::spawn(paths, reload.clone())?;
+    let watch = FileWatch::spawn_on(watched, reload.clone())?;
     // What changed between the first look and the watch must not wait for the next change.
     reload();
     Ok(RunningProxy {
         address,
         crew,
         status,
+        config_status,
         reloader,
-        drain_deadline: config.limits.drain_deadline,
         watch: Mutex::new(Some(watch)),
         probe: Probe::start(address, &config.tunnel.external_host)?,
         leaving: AtomicBool::new(false),
     })
 }
 
-fn settings(config: &ProxyConfig) -> Settings {
-    let limits = &config.limits;
-    let strict = config.tunnel.strict_sni
-        && config.tunnel.external_host.parse::<std::net::IpAddr>().is_err();
-    Settings {
-        // An address cannot be sent as SNI (RFC 6066 §3), so there is nothing to hold it against.
-        server_names: if strict { vec![config.tunnel.external_host.clone()] } else { Vec::new() },
-        listen: config.tunnel.listen.ip(),
-        timeouts: Timeouts { idle: limits.idle_timeout, half_closed: limits.half_closed_timeout },
-        dial_timeout: limits.dial_timeout,
-        streams_per_subaccount_max: limits.streams_per_subaccount_max,
-        streams_per_tunnel_max: limits.streams_per_tunnel_max,
-    }
-}
-
 impl RunningProxy {
     /// Puts mappings in force; streams they no longer allow end.
     pub fn publish(&self, snapshot: Snapshot) {
-        let mut reloader = self.reloader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reloader = self.reloader();
         let table = reloader.take_mappings(snapshot.mappings, snapshot.problems);
         // Under the lock, so that two publishers cannot overtake each other.
         self.crew.tell(|| ProxyMessage::Mappings(table.clone()));
+    }
+
+    /// Looks again at the configuration, the certificates and the mappings, as if their files had
+    /// changed; nothing once it drains.
+    pub fn reload(&self) {
+        if !self.leaving.load(Relaxed) {
+            self.reloader().reload(&self.crew);
+        }
+    }
+
+    /// Has `set` called with the level of the log whenever the configuration gets another one.
+    pub fn on_log_level(&self, set: impl Fn(&str) + Send + 'static) {
+        self.reloader().log_level = Some(Box::new(set));
+    }
+
+    /// How the configuration in force and its file stand to each other.
+    pub fn config_status(&self) -> ConfigStatus {
+        self.config_status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long it still accepts once it is told to stop.
+    pub fn drain_delay(&self) -> Duration {
+        self.reloader().in_force().limits.drain_delay
+    }
+
+    fn reloader(&self) -> MutexGuard<'_, Reloader> {
+        self.reloader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many mappings are in force, and how many problems there are with others.
@@ -192,9 +206,11 @@ impl RunningProxy {
 
     /// What an operator wants to know besides counters: mappings, problems, the certificate.
     pub fn details(&self) -> serde_json::Value {
+        let config = self.config_status();
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         serde_json::json!({
             "role": "proxy",
+            "configuration": { "problem": config.problem, "needs_restart": config.needs_restart },
             "listen": self.address.to_string(),
             "mappings": status.mappings,
             "mapping_problems": status.problems,
@@ -221,6 +237,7 @@ impl RunningProxy {
     pub fn drain(&self, deadline: Option<Duration>) -> usize {
         self.leave();
         drop(self.watch.lock().unwrap_or_else(PoisonError::into_inner).take());
-        self.crew.drain(deadline.unwrap_or(self.drain_deadline))
+        let configured = self.reloader().in_force().limits.drain_deadline;
+        self.crew.drain(deadline.unwrap_or(configured))
     }
 }

@@ -21,19 +21,23 @@ use crate::{
 
 /// Serves a tunnel until it ends.
 pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
-    let mut caller = caller_of(&visit.role.settings, &tunnel.link);
+    let settings = visit.role.settings();
+    let mut caller = caller_of(&settings, &tunnel.link);
+    // A subaccount that no mapping names is known by no table; the budgets bound its tunnels.
+    let usage = caller.as_ref().ok().and_then(|who| visit.role.usage_of(&who.subaccount));
+    let permit = usage.as_ref().map(|usage| usage.try_tunnel());
     let window = match &caller {
         Ok(identity) => visit.role.budgets.borrow_mut().lend(&identity.subaccount),
         Err(_) => None,
     };
-    if window.is_none() && caller.is_ok() {
+    if caller.is_ok() && (window.is_none() || matches!(permit, Some(None))) {
         caller = Err(Refusal::TenantLimit("tunnels"));
     }
     let windows = Windows {
         stream: limits::STREAM_WINDOW_BYTES_MIN,
         connection: window.as_ref().map_or(limits::TUNNEL_WINDOW_BYTES_MIN, |w| w.bytes()),
     };
-    let streams_max = visit.role.settings.streams_per_tunnel_max;
+    let streams_max = settings.streams_per_tunnel_max;
     let host = Rc::new(Host {
         caller,
         resets: RefCell::new(Bucket::new(limits::PREMATURE_RESET_RATE, Instant::now())),
@@ -61,6 +65,7 @@ pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
         tracing::warn!(%peer, subaccount, reason, "tunnel ended");
     }
     host.tunnel.borrow_mut().take();
+    drop(permit);
 }
 
 /// What the streams of one tunnel share.
@@ -105,19 +110,23 @@ impl Host {
     /// on their way, and the first one promised to serve them (RFC 9113 §6.8).
     async fn attend(self: Rc<Self>, mut arrival: Arrival) {
         let tunnel = &self.visit;
-        let live = Rc::new(Live::new(tunnel.role.settings.timeouts, Instant::now()));
+        let live = Rc::new(Live::new(tunnel.role.settings().timeouts, Instant::now()));
         live.enter(Phase::Dialling, Instant::now());
         let visit = Visit {
             worker: tunnel.worker.clone(),
             role: tunnel.role.clone(),
             shard: tunnel.shard.clone(),
             live: live.clone(),
+            tunnel: tunnel.live.clone(),
             peer: tunnel.peer,
         };
-        let Some(key) = visit.shard.admit(&live) else {
-            let refusal = Refusal::Overloaded("sessions");
-            visit.note_refusal(&refusal, "", "");
-            return arrival.refuse(&refusal);
+        let key = match visit.shard.admit(&live) {
+            Ok(key) => key,
+            Err(what) => {
+                let refusal = Refusal::Overloaded(what);
+                visit.note_refusal(&refusal, "", "");
+                return arrival.refuse(&refusal);
+            }
         };
         let request = std::mem::replace(&mut arrival.request, Err(Refusal::Draining));
         match (&self.caller, request) {

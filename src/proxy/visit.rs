@@ -3,10 +3,14 @@
 
 use std::{io, net::SocketAddr, rc::Rc, time::Instant};
 
-use super::{authorise::authorise, role::ProxyRole};
+use super::{
+    authorise::{Caller, authorise},
+    role::ProxyRole,
+};
 use crate::{
-    engine::{Buffer, Socket},
-    protocol::{ConnectRequest, Refusal},
+    engine::{Buffer, SizeClass, Socket},
+    mapping::Mapping,
+    protocol::{ConnectRequest, ProxyHeader, Refusal},
     relay::{DialError, Ends, Live, Outcome, Party, Shard, Sink, Source, connect_any, splice},
     telemetry::{Count, Metric, Verdict},
     tls::Identity,
@@ -20,6 +24,8 @@ pub(super) struct Visit {
     pub(super) role: Rc<ProxyRole>,
     pub(super) shard: Rc<Shard>,
     pub(super) live: Rc<Live>,
+    /// The session of its tunnel: in mode `direct` the same.
+    pub(super) tunnel: Rc<Live>,
     pub(super) peer: SocketAddr,
 }
 
@@ -74,8 +80,8 @@ impl Visit {
         identity: &Identity,
     ) -> Result<(Socket, SocketAddr), Refusal> {
         let table = self.role.table.borrow().clone();
-        let settings = &self.role.settings;
-        let grant = authorise(&table, identity, request, settings.streams_per_subaccount_max)?;
+        let caller = Caller { identity, source: self.peer.ip() };
+        let grant = authorise(&table, caller, request, Instant::now())?;
         let place = self.role.budgets.borrow_mut().place_dial(&identity.subaccount);
         let _place = place.ok_or(Refusal::TenantLimit("dials"))?;
         let mapping = grant.mapping.clone();
@@ -83,14 +89,43 @@ impl Visit {
         self.live.enter(Phase::Dialling, Instant::now());
         let started = Instant::now();
         let (host, port) = (&mapping.address.host, mapping.address.port);
-        let dialled = connect_any(&self.shard, host, port, settings.dial_timeout, |socket| {
+        let timeout = self.role.settings().dial_timeout;
+        let dialled = connect_any(&self.shard, host, port, timeout, |socket| {
             self.live.set_plain(socket.clone());
             self.live.failure().is_none()
         })
         .await;
-        dialled.map_err(refusal_of).inspect(|_| {
-            self.shard.sample(Metric::Dial, started.elapsed());
-        })
+        let dialled = dialled.map_err(refusal_of)?;
+        self.shard.sample(Metric::Dial, started.elapsed());
+        if mapping.proxy_header {
+            let told = self.introduce(&dialled.0, &mapping, request, identity).await;
+            told.map_err(|error| Refusal::ServiceUnreachable(error.to_string()))?;
+        }
+        Ok(dialled)
+    }
+
+    /// Tells the service who is there, before anything else.
+    async fn introduce(
+        &self,
+        plain: &Socket,
+        mapping: &Mapping,
+        request: &ConnectRequest,
+        identity: &Identity,
+    ) -> io::Result<()> {
+        let local = self.tunnel.with_link(|link| link.socket().local_addr());
+        let header = ProxyHeader {
+            source: self.peer,
+            destination: local.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))?,
+            service: &mapping.service,
+            subaccount: &identity.subaccount,
+            location: &request.location,
+            serial: &identity.serial,
+        };
+        let bytes = header.bytes();
+        let mut buffer = self.shard.pool.take(SizeClass::Small);
+        buffer.spare_mut()[..bytes.len()].copy_from_slice(&bytes);
+        buffer.fill(bytes.len());
+        plain.send_all(buffer).await.0
     }
 
     /// Relays an established stream to its end and accounts for it.
@@ -130,6 +165,8 @@ fn refusal_of(error: DialError) -> Refusal {
         DialError::Unreachable(_, why) => Refusal::ServiceUnreachable(why.to_string()),
         DialError::TimedOut => Refusal::DialTimeout,
         DialError::Overloaded => Refusal::Overloaded("dials"),
+        DialError::Exhausted("enomem" | "enobufs") => Refusal::Overloaded("kernel memory"),
+        DialError::Exhausted(_) => Refusal::Overloaded("descriptors"),
         DialError::Abandoned => Refusal::Draining,
     }
 }

@@ -20,6 +20,8 @@ pub enum DialError {
     TimedOut,
     /// Too many dials are under way on this worker.
     Overloaded,
+    /// The process has too little of something; the label of it.
+    Exhausted(&'static str),
     /// The stream was ended while its service was being dialled.
     Abandoned,
 }
@@ -31,6 +33,7 @@ impl std::fmt::Display for DialError {
             Self::Unreachable(address, error) => write!(f, "{address}: {error}"),
             Self::TimedOut => f.write_str("no answer in time"),
             Self::Overloaded => f.write_str("too many dials are under way"),
+            Self::Exhausted(what) => write!(f, "this process has too few resources: {what}"),
             Self::Abandoned => f.write_str("the stream ended before its service answered"),
         }
     }
@@ -61,10 +64,14 @@ pub async fn connect_any(
         let share = (left / untried).max(limits::DIAL_ADDRESS_TIMEOUT_MIN).min(left);
         let socket = match Socket::open(&shard.driver, *address) {
             Ok(socket) => socket,
-            Err(error) => {
-                last = DialError::Unreachable(*address, error);
-                continue;
-            }
+            Err(error) => match shard.shed("socket", &error) {
+                // The next address would need the same.
+                Some(resource) => return Err(DialError::Exhausted(resource)),
+                None => {
+                    last = DialError::Unreachable(*address, error);
+                    continue;
+                }
+            },
         };
         if !attempt(&socket) {
             return Err(DialError::Abandoned);

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell, RefMut},
+    net::IpAddr,
     rc::Rc,
     sync::Arc,
     time::Instant,
@@ -10,7 +11,7 @@ use std::{
 use super::{Link, mux::Tunnel};
 use crate::{
     engine::{Socket, Tuning},
-    mapping::{Mapping, StreamPermit},
+    mapping::{Mapping, StreamPermit, TenantUsage},
     tunnel::{Ending, Phase, Session, Stream, Timeouts},
 };
 
@@ -20,6 +21,8 @@ pub struct Grant {
     pub mapping: Arc<Mapping>,
     /// The location the connector claimed.
     pub location: String,
+    /// Where the connector's tunnel comes from.
+    pub source: IpAddr,
     /// Its place among the subaccount's streams.
     pub permit: StreamPermit,
 }
@@ -146,6 +149,11 @@ impl Live {
         self.grant.borrow().as_ref().map(look)
     }
 
+    /// Whose stream it is, where that is accounted for.
+    pub(super) fn usage(&self) -> Option<Arc<TenantUsage>> {
+        self.with_grant(|grant| grant.permit.usage().clone())
+    }
+
     /// Looks at the TLS end, where the session owns one.
     pub fn with_link<T>(&self, look: impl FnOnce(&Link) -> T) -> Option<T> {
         self.tunnel.borrow().as_ref().and_then(|tunnel| tunnel.link()).map(look)
@@ -226,8 +234,9 @@ impl Live {
         }
     }
 
-    /// What time brings: deadlines, timeouts, and giving back the buffers of a quiet stream.
-    pub fn tick(&self, now: Instant) {
+    /// What time brings: deadlines, timeouts, and giving back the buffers of a quiet stream; of any
+    /// stream when the worker is `pressed` for memory.
+    pub fn tick(&self, now: Instant, pressed: bool) {
         let phase = self.phase();
         if self.session.borrow().is_overdue(now) {
             return self.kill(Ending::PhaseTimeout);
@@ -239,7 +248,7 @@ impl Live {
                 if let Some(ending) = overdue.or_else(|| self.plain_has_aborted()) {
                     return self.kill(ending);
                 }
-                if self.stream.borrow().is_idle(now) {
+                if pressed || self.stream.borrow().is_idle(now) {
                     self.release_buffers();
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    io,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -9,10 +10,10 @@ use std::{
 
 use super::Live;
 use crate::{
-    engine::{BufferPool, Driver, SizeClass},
+    engine::{BufferPool, Driver, SizeClass, exhausted},
     limits,
-    telemetry::{Count, Counters, Latency, Metric},
-    tunnel::{Key, Stride, Table},
+    telemetry::{Count, Counters, Latency, Metric, names},
+    tunnel::{Budget, Held, Key, Memory, Stride, Table},
 };
 
 /// One worker's own state. Nothing in it is shared with another thread but the counters, which
@@ -26,11 +27,14 @@ pub struct Shard {
     pub pool: BufferPool,
     /// Its counters, read by the admin thread.
     pub counters: Arc<Counters>,
+    /// Credit that its tunnels' peers have.
+    pub loans: Rc<Budget>,
+    memory: Memory,
     latency: RefCell<Latency>,
     sessions: RefCell<Table<Rc<Live>>>,
     dialling: Cell<usize>,
     handshaking: Cell<usize>,
-    held: Cell<usize>,
+    waiting: Cell<usize>,
 }
 
 impl Shard {
@@ -41,11 +45,13 @@ impl Shard {
             driver,
             pool,
             counters,
+            loans: Memory::unbounded().loans(),
+            memory: Memory::unbounded(),
             latency: RefCell::new(Latency::new()),
             sessions: RefCell::new(Table::new(limits::SESSIONS_PER_WORKER_MAX)),
             dialling: Cell::new(0),
             handshaking: Cell::new(0),
-            held: Cell::new(0),
+            waiting: Cell::new(0),
         }
     }
 
@@ -64,9 +70,52 @@ impl Shard {
         self.counters.add(count, 1);
     }
 
-    /// Puts a session into the slab; `None` when it is full.
-    pub fn admit(&self, live: &Rc<Live>) -> Option<Key> {
-        self.sessions.borrow_mut().insert(live.clone()).ok()
+    /// Counts that something was turned away because a call was refused a resource; says which,
+    /// if that was why it failed.
+    pub fn shed(&self, call: &str, error: &io::Error) -> Option<&'static str> {
+        let resource = exhausted(error)?;
+        self.count(Count::Shed(names::shed_cause(call, resource)));
+        Some(resource)
+    }
+
+    /// Bounds what traffic may make this worker hold, from now on; `None` is unbounded.
+    pub fn set_memory(&self, bytes_max: Option<usize>) {
+        self.memory.resize(bytes_max);
+        self.memory.resize_loans(&self.loans);
+        self.pool.resize(self.memory.buffers_soft_max(), self.memory.buffers_free_max());
+    }
+
+    /// Bytes that count against [`Shard::set_memory`], and how many there may be.
+    pub fn memory(&self) -> (usize, Option<usize>) {
+        (self.held().bytes(), self.memory.bytes_max())
+    }
+
+    /// Whether so much is held that what is idle should be given back.
+    pub fn is_pressed(&self) -> bool {
+        self.memory.is_pressed(&self.held())
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            sessions: self.session_count(),
+            buffers: self.pool.bytes_held(),
+            lent: self.loans.lent_bytes(),
+        }
+    }
+
+    /// Puts a session into the slab.
+    ///
+    /// # Errors
+    /// What there is no room for; counted.
+    pub fn admit(&self, live: &Rc<Live>) -> Result<Key, &'static str> {
+        if !self.memory.has_room(&self.held()) {
+            self.count(Count::Shed("memory"));
+            return Err("memory");
+        }
+        self.sessions.borrow_mut().insert(live.clone()).map_err(|_| {
+            self.count(Count::Shed("sessions"));
+            "sessions"
+        })
     }
 
     /// Takes a session out of the slab.
@@ -89,17 +138,30 @@ impl Shard {
 
     /// A place among the dials in flight, or `None` when there are too many.
     pub fn dial_permit(&self) -> Option<Permit<'_>> {
-        Permit::take(&self.dialling, limits::DIALS_PER_WORKER_MAX)
+        self.permit(&self.dialling, limits::DIALS_PER_WORKER_MAX, "dials")
     }
 
     /// A place among the handshakes in flight, or `None` when there are too many.
     pub fn handshake_permit(&self) -> Option<Permit<'_>> {
-        Permit::take(&self.handshaking, limits::HANDSHAKES_PER_WORKER_MAX)
+        self.permit(&self.handshaking, limits::HANDSHAKES_PER_WORKER_MAX, "handshakes")
     }
 
     /// A place among the connections that wait for their turn, or `None` when there are too many.
     pub fn hold_permit(&self) -> Option<Permit<'_>> {
-        Permit::take(&self.held, limits::HELD_PER_WORKER_MAX)
+        self.permit(&self.waiting, limits::HELD_PER_WORKER_MAX, "held")
+    }
+
+    fn permit<'a>(
+        &self,
+        used: &'a Cell<usize>,
+        used_max: usize,
+        what: &'static str,
+    ) -> Option<Permit<'a>> {
+        let permit = Permit::take(used, used_max);
+        if permit.is_none() {
+            self.count(Count::Shed(what));
+        }
+        permit
     }
 }
 

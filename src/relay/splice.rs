@@ -8,13 +8,15 @@
 //!   TCP end without it       RST_STREAM    ◀─────   RST or timeout  after all that came before
 //! ```
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use super::{Cut, Live, Shard, Sink, Source, drain::abort_when_delivered, shard::class_of};
 use crate::{
     engine::{Buffer, Socket},
+    limits,
+    mapping::TenantUsage,
     telemetry::{Count, Metric},
-    tunnel::{Direction, Ending, Phase, Stream},
+    tunnel::{Direction, Ending, Phase, Stream, Stride},
 };
 
 /// The two ends of a stream and who sits behind them.
@@ -67,7 +69,7 @@ pub async fn splice<S: Sink>(
     source: impl Source,
     early: Option<Buffer>,
 ) -> Ending {
-    let relay = Relay { shard, live, ends };
+    let relay = Relay { shard, live, ends, usage: live.usage() };
     tokio::join!(relay.tunnel_to_plain(source, early), relay.plain_to_tunnel());
     let ending = live.stream().ending();
     if !ending.is_clean() {
@@ -85,6 +87,8 @@ struct Relay<'a, S> {
     shard: &'a Shard,
     live: &'a Live,
     ends: &'a Ends<S>,
+    /// Whose bytes they are, where those may be paced.
+    usage: Option<Arc<TenantUsage>>,
 }
 
 impl<S: Sink> Relay<'_, S> {
@@ -121,12 +125,13 @@ impl<S: Sink> Relay<'_, S> {
             self.send_plain(early).await?;
         }
         loop {
-            let stride = self.stream().pipe(direction).stride();
+            let stride = self.paced(self.stream().pipe(direction).stride());
             let chunk = source.next(&self.shard.pool, stride).await.map_err(Broken::Tunnel)?;
             if !chunk.plain.is_empty() {
                 let bytes = chunk.plain.len();
                 self.received(direction, bytes, chunk.received_at);
                 self.send_plain(chunk.plain).await?;
+                self.keep_pace(bytes).await;
                 source.taken(bytes);
                 self.forwarded(direction, bytes, chunk.received_at);
             }
@@ -193,7 +198,7 @@ impl<S: Sink> Relay<'_, S> {
     async fn pump_to_tunnel(&self) -> Result<(), Broken> {
         let direction = self.ends.to_tunnel();
         loop {
-            let class = class_of(self.stream().pipe(direction).stride());
+            let class = class_of(self.paced(self.stream().pipe(direction).stride()));
             let bytes_max = self.ends.tunnel.chunk_bytes(class);
             let received = self.ends.plain.recv_up_to(&self.shard.pool, class, bytes_max).await;
             let plain = received.map_err(|_| Broken::Plain)?;
@@ -206,6 +211,7 @@ impl<S: Sink> Relay<'_, S> {
             let forwarded = self.ends.tunnel.forward(&self.shard.pool, plain).await;
             forwarded.map_err(Broken::Tunnel)?;
             self.forwarded(direction, bytes, received_at);
+            self.keep_pace(bytes).await;
         }
     }
 
@@ -220,6 +226,26 @@ impl<S: Sink> Relay<'_, S> {
             self.ends.tunnel.close();
         }
         Ok(())
+    }
+
+    /// How much to take at once: of paced bytes little, so that they flow and do not come in gusts.
+    fn paced(&self, stride: Stride) -> Stride {
+        match self.usage.as_ref().and_then(|usage| usage.pace()) {
+            Some(pace) if pace < limits::BUFFER_LARGE_BYTES as u64 * 16 => Stride::Small,
+            _ => stride,
+        }
+    }
+
+    /// Waits until the subaccount may move more, after it moved `bytes`. Whoever waits receives
+    /// nothing and returns no credit: that is what holds the sender back.
+    async fn keep_pace(&self, bytes: usize) {
+        let Some(usage) = &self.usage else { return };
+        let mut left = usage.moved(bytes, Instant::now());
+        while !left.is_zero() && !self.stream().has_failed() {
+            let nap = left.min(limits::PACE_NAP_MAX);
+            tokio::time::sleep(nap).await;
+            left -= nap;
+        }
     }
 
     fn stream(&self) -> std::cell::RefMut<'_, Stream> {

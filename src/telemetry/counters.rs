@@ -6,7 +6,9 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use crate::telemetry::names::{HANDSHAKE_FAILURES, REFUSAL_REASONS, STREAM_ENDINGS, position};
+use crate::telemetry::names::{
+    HANDSHAKE_FAILURES, REFUSAL_REASONS, SHED_CAUSES, STREAM_ENDINGS, position,
+};
 
 /// Something that happened. The labels come from the tables in [`crate::telemetry::names`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub enum Count {
     HandshakesFailed(&'static str),
     /// A CONNECT refused, with the reason.
     Refused(&'static str),
+    /// Something turned away for want of a resource, with which.
+    Shed(&'static str),
     /// A stream opened.
     StreamsOpened,
     /// A stream that came to an end, with the ending.
@@ -63,7 +67,8 @@ pub(crate) const PLAIN: [(Count, &str, &str); 12] = [
 pub(crate) const HANDSHAKES_FAILED_SLOT: usize = PLAIN.len();
 pub(crate) const REFUSED_SLOT: usize = HANDSHAKES_FAILED_SLOT + HANDSHAKE_FAILURES.len();
 pub(crate) const STREAMS_ENDED_SLOT: usize = REFUSED_SLOT + REFUSAL_REASONS.len();
-pub(crate) const SLOTS: usize = STREAMS_ENDED_SLOT + STREAM_ENDINGS.len();
+pub(crate) const SHED_SLOT: usize = STREAMS_ENDED_SLOT + STREAM_ENDINGS.len();
+pub(crate) const SLOTS: usize = SHED_SLOT + SHED_CAUSES.len();
 
 impl Count {
     fn slot(self) -> usize {
@@ -85,6 +90,7 @@ impl Count {
             }
             Self::Refused(reason) => REFUSED_SLOT + position(&REFUSAL_REASONS, reason),
             Self::StreamsEnded(ending) => STREAMS_ENDED_SLOT + position(&STREAM_ENDINGS, ending),
+            Self::Shed(cause) => SHED_SLOT + position(&SHED_CAUSES, cause),
         }
     }
 }
@@ -104,17 +110,23 @@ pub enum Gauge {
     Dials,
     /// Bytes of buffers in use.
     BufferBytes,
+    /// Bytes charged to the budget of memory.
+    MemoryBytes,
+    /// Bytes of that budget; 0 is none.
+    MemoryBytesMax,
 }
 
 impl Gauge {
     /// Every gauge with its name and its help, in the order of their slots.
-    pub(crate) const ALL: [(Self, &'static str, &'static str); 6] = [
+    pub(crate) const ALL: [(Self, &'static str, &'static str); 8] = [
         (Self::Sessions, "sessions", "Connections, from accept to close."),
         (Self::Streams, "streams", "Streams open."),
         (Self::StreamsDraining, "streams_draining", "Streams of sessions that are draining."),
         (Self::Handshakes, "handshakes_in_flight", "TLS handshakes not finished."),
         (Self::Dials, "dials_in_flight", "Dials of services not finished."),
         (Self::BufferBytes, "buffer_bytes", "Bytes of buffers in use."),
+        (Self::MemoryBytes, "memory_bytes", "Bytes charged to the budget of memory."),
+        (Self::MemoryBytesMax, "memory_bytes_max", "Budget of memory; 0 is none."),
     ];
 }
 
@@ -194,6 +206,7 @@ mod tests {
         slots.extend(HANDSHAKE_FAILURES.map(|label| Count::HandshakesFailed(label).slot()));
         slots.extend(REFUSAL_REASONS.map(|label| Count::Refused(label).slot()));
         slots.extend(STREAM_ENDINGS.map(|label| Count::StreamsEnded(label).slot()));
+        slots.extend(SHED_CAUSES.map(|label| Count::Shed(label).slot()));
         assert_eq!(slots, (0..SLOTS).collect::<Vec<_>>());
         for (slot, (gauge, ..)) in Gauge::ALL.into_iter().enumerate() {
             assert_eq!(gauge as usize, slot);

@@ -10,15 +10,18 @@ pub const OTHER: &str = "other";
 /// connector why a client got none. Those from "reset_flood" on are of whole tunnels:
 /// `protocol::http2::Flood::reason()` and `protocol::http2::violation_of`; "provoked_reset" is one
 /// stream that we reset because of what its peer did.
-pub const REFUSAL_REASONS: [&str; 41] = [
+pub const REFUSAL_REASONS: [&str; 44] = [
     "malformed",
     "no_certificate",
     "bad_identity",
     "location_not_allowed",
+    "source_not_allowed",
     "no_such_mapping",
     "not_connect",
     "wrong_server_name",
     "tenant_limit",
+    "tenant_limit_tunnels",
+    "tenant_limit_opens",
     "service_refused",
     "service_unreachable",
     "unresolvable",
@@ -99,6 +102,38 @@ pub const STREAM_ENDINGS: [&str; 11] = [
     OTHER,
 ];
 
+/// What this process had too little of, so that it turned something away: one of its own bounds, or
+/// what the kernel refused and on which call (`engine::exhausted`).
+pub const SHED_CAUSES: [&str; 17] = [
+    "memory",
+    "sessions",
+    "handshakes",
+    "held",
+    "dials",
+    "accept_descriptors",
+    "accept_emfile",
+    "accept_enfile",
+    "accept_enomem",
+    "accept_enobufs",
+    "socket_descriptors",
+    "socket_emfile",
+    "socket_enfile",
+    "socket_enomem",
+    "socket_enobufs",
+    "socket_enospc",
+    OTHER,
+];
+
+/// The label of a resource that was refused on a call.
+#[must_use]
+pub fn shed_cause(call: &str, resource: &str) -> &'static str {
+    let is_it = |cause: &&&str| {
+        let rest = cause.strip_prefix(call).and_then(|rest| rest.strip_prefix('_'));
+        rest == Some(resource)
+    };
+    SHED_CAUSES.iter().find(is_it).copied().unwrap_or(OTHER)
+}
+
 /// The place of a label in its table, or that of [`OTHER`].
 pub(crate) fn position(table: &[&str], label: &str) -> usize {
     table.iter().position(|known| *known == label).unwrap_or(table.len() - 1)
@@ -110,12 +145,19 @@ mod tests {
 
     #[test]
     fn every_table_ends_in_other_and_repeats_nothing() {
-        for table in [&REFUSAL_REASONS[..], &HANDSHAKE_FAILURES, &STREAM_ENDINGS] {
+        for table in [&REFUSAL_REASONS[..], &HANDSHAKE_FAILURES, &STREAM_ENDINGS, &SHED_CAUSES] {
             assert_eq!(table.last(), Some(&OTHER));
             for (index, label) in table.iter().enumerate() {
                 assert_eq!(position(table, label), index, "{label} is there twice");
             }
             assert_eq!(position(table, "never heard of"), table.len() - 1);
         }
+    }
+
+    #[test]
+    fn a_call_and_what_it_was_refused_make_a_label() {
+        assert_eq!(shed_cause("accept", "emfile"), "accept_emfile");
+        assert_eq!(shed_cause("socket", "descriptors"), "socket_descriptors");
+        assert_eq!(shed_cause("socket", "eio"), OTHER);
     }
 }

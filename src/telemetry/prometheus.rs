@@ -4,8 +4,8 @@
 use std::fmt::{Result, Write};
 
 use crate::telemetry::{
-    counters::{Gauge, HANDSHAKES_FAILED_SLOT, PLAIN, REFUSED_SLOT, STREAMS_ENDED_SLOT},
-    names::{HANDSHAKE_FAILURES, REFUSAL_REASONS, STREAM_ENDINGS},
+    counters::{Gauge, HANDSHAKES_FAILED_SLOT, PLAIN, REFUSED_SLOT, SHED_SLOT, STREAMS_ENDED_SLOT},
+    names::{HANDSHAKE_FAILURES, REFUSAL_REASONS, SHED_CAUSES, STREAM_ENDINGS},
     snapshot::{CountersSnapshot, Fact},
 };
 
@@ -38,6 +38,11 @@ impl CountersSnapshot {
             out,
             ("streams_ended", "ending", "Streams that came to an end."),
             (STREAMS_ENDED_SLOT, &STREAM_ENDINGS),
+        )?;
+        self.write_labelled(
+            out,
+            ("shed", "cause", "What was turned away for want of a resource."),
+            (SHED_SLOT, &SHED_CAUSES),
         )?;
         for (slot, (_, name, help)) in Gauge::ALL.iter().enumerate() {
             head(out, &format!("causeway_{name}"), "gauge", help)?;

@@ -17,6 +17,8 @@ pub enum Fact {
     Reloads,
     /// Reloads that were refused; the old state stays in force.
     ReloadsFailed,
+    /// Whether the configuration in force is another than that in its file, 1 or 0.
+    ConfigurationDiffers,
     /// When our own certificate ends, in seconds since 1970.
     CertificateNotAfter,
     /// When the first of the trusted certificate authorities ends, in seconds since 1970.
@@ -39,12 +41,18 @@ pub enum Fact {
 
 impl Fact {
     /// Every fact with its name, its Prometheus type and its help, in the order of their slots.
-    pub(crate) const ALL: [(Self, &'static str, &'static str, &'static str); 14] = [
+    pub(crate) const ALL: [(Self, &'static str, &'static str, &'static str); 15] = [
         (Self::StartTime, "start_time_seconds", "gauge", "Start of the process, Unix time."),
         (Self::Mappings, "mappings", "gauge", "Service mappings in force."),
         (Self::MappingProblems, "mapping_problems", "gauge", "Problems in the mapping files."),
         (Self::Reloads, "reloads_total", "counter", "Reloads that took effect."),
         (Self::ReloadsFailed, "reloads_failed_total", "counter", "Reloads that were refused."),
+        (
+            Self::ConfigurationDiffers,
+            "configuration_differs",
+            "gauge",
+            "Whether the configuration in force is another than that in its file.",
+        ),
         (
             Self::CertificateNotAfter,
             "certificate_not_after_seconds",

@@ -51,6 +51,10 @@ impl Listening {
     pub fn everywhere(sockets: Vec<OwnedFd>) -> Self {
         Self { sockets: sockets.into_iter().enumerate().collect() }
     }
+
+    fn group(&self) -> Arc<[usize]> {
+        self.sockets.iter().map(|(worker, _)| *worker).collect()
+    }
 }
 
 /// Starts one worker per entry of `plan.cores`. Listeners are numbered in their order. `make`
@@ -67,7 +71,7 @@ pub fn start<R: Role>(
     let count = plan.cores.len();
     let mut per_worker: Vec<Vec<Posted>> = (0..count).map(|_| Vec::new()).collect();
     for (number, listener) in listeners.into_iter().enumerate() {
-        let group: Arc<[usize]> = listener.sockets.iter().map(|(worker, _)| *worker).collect();
+        let group = listener.group();
         for (worker, fd) in listener.sockets {
             per_worker[worker].push(Posted { number, fd, group: group.clone() });
         }
@@ -110,6 +114,36 @@ impl<M> Crew<M> {
         for mailbox in &self.mailboxes {
             mailbox.send(Message::Role(message()));
         }
+    }
+
+    /// Opens a listener, whose number no open one has. What its role must know of it is to be told
+    /// before.
+    pub fn listen(&self, listener: usize, listening: Listening) {
+        let group = listening.group();
+        for (worker, fd) in listening.sockets {
+            let group = group.clone();
+            self.mailboxes[worker].send(Message::Listen { listener, fd, group });
+        }
+    }
+
+    /// Has other workers serve what comes in on a listener.
+    pub fn regroup(&self, listener: usize, group: &[usize]) {
+        let group: Arc<[usize]> = group.into();
+        for mailbox in &self.mailboxes {
+            mailbox.send(Message::Regroup { listener, group: group.clone() });
+        }
+    }
+
+    /// Closes a listener; what it accepted goes on.
+    pub fn unlisten(&self, listener: usize) {
+        for mailbox in &self.mailboxes {
+            mailbox.send(Message::Unlisten(listener));
+        }
+    }
+
+    /// How many workers there are.
+    pub fn size(&self) -> usize {
+        self.mailboxes.len()
     }
 
     /// Counters of every worker.

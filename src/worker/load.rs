@@ -37,20 +37,22 @@ impl Load {
     }
 
     /// The worker of `group` that should get a connection accepted by `own`: the one with the
-    /// fewest bytes in flight, or as many bytes and the fewest sessions; `own` unless another is
-    /// clearly better, because handing over costs a wake-up.
+    /// fewest bytes in flight, or as many bytes and the fewest sessions; `own`, where that is one
+    /// of them, unless another is clearly better, because handing over costs a wake-up.
     pub fn best(&self, own: usize, group: &[usize]) -> usize {
         let read = |worker: usize| {
             let gauge = &self.0[worker];
             (gauge.bytes_in_flight.load(Relaxed), gauge.sessions.load(Relaxed))
         };
+        let is_member = group.contains(&own);
         let (own_bytes, own_sessions) = read(own);
         group
             .iter()
             .map(|worker| (read(*worker), *worker))
             .min()
             .filter(|((bytes, sessions), _)| {
-                bytes + limits::BALANCE_BYTES_SLACK <= own_bytes
+                !is_member
+                    || bytes + limits::BALANCE_BYTES_SLACK <= own_bytes
                     || (*bytes <= own_bytes
                         && sessions + limits::BALANCE_SESSIONS_SLACK <= own_sessions)
             })
@@ -82,6 +84,13 @@ mod tests {
         load.publish(2, 0, 100);
         assert_eq!(load.best(0, &[0, 1, 2]), 2);
         assert_eq!(load.best(0, &[0]), 0);
+    }
+
+    #[test]
+    fn never_stays_where_it_is_not_served() {
+        let load = Load::new(2);
+        load.publish(1, 100 << 20, 1000);
+        assert_eq!(load.best(0, &[1]), 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Messages to a worker: a bounded crossbeam channel, and an eventfd that wakes its loop.
 
-use std::{net::SocketAddr, os::fd::OwnedFd};
+use std::{net::SocketAddr, os::fd::OwnedFd, sync::Arc};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
@@ -21,6 +21,24 @@ pub enum Message<M> {
         /// Which of the worker's listeners it belongs to.
         listener: usize,
     },
+    /// Accept on another listener.
+    Listen {
+        /// Its number, which no other open one has.
+        listener: usize,
+        /// The listening socket.
+        fd: OwnedFd,
+        /// The workers that serve it.
+        group: Arc<[usize]>,
+    },
+    /// Spread what comes in on a listener over other workers.
+    Regroup {
+        /// Its number.
+        listener: usize,
+        /// The workers that serve it.
+        group: Arc<[usize]>,
+    },
+    /// Accept nothing more on a listener.
+    Unlisten(usize),
     /// Hand out the latency samples since the last time.
     TakeLatency(Sender<Latency>),
     /// Accept nothing more; end when the last session is gone.

@@ -5,10 +5,12 @@ mod accept;
 mod crew;
 mod load;
 mod mailbox;
+mod memory;
 mod run;
 mod watchdog;
 
 pub use crew::{Crew, Listening, Plan, start};
 pub use load::Load;
 pub use mailbox::{Mailbox, Message};
+pub use memory::memory_share;
 pub use run::{Role, Worker};

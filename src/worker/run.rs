@@ -16,7 +16,7 @@ use super::{
     accept::{Door, accept_loop},
 };
 use crate::{
-    engine::{self, BufferPool, Kind, Listener, Runtime, Wake},
+    engine::{self, BufferPool, Kind, Runtime, Wake},
     limits,
     relay::Shard,
     telemetry::{Counters, Gauge},
@@ -50,7 +50,7 @@ pub struct Worker {
     pub shard: Rc<Shard>,
     pub(super) load: Load,
     draining_since: Cell<Option<Instant>>,
-    listeners: RefCell<Vec<Listener>>,
+    doors: RefCell<Vec<Rc<Door>>>,
 }
 
 impl Worker {
@@ -72,6 +72,7 @@ impl Worker {
     /// Shows the admin side where the sessions stand, a tick old at most.
     fn publish(&self, census: &Census) {
         let counters = &self.shard.counters;
+        let (memory, memory_max) = self.shard.memory();
         let draining = if self.is_draining() { census.streams } else { 0 };
         for (gauge, value) in [
             (Gauge::Sessions, census.sessions),
@@ -80,8 +81,22 @@ impl Worker {
             (Gauge::Handshakes, census.handshakes),
             (Gauge::Dials, census.dials),
             (Gauge::BufferBytes, self.shard.pool.bytes_in_use()),
+            (Gauge::MemoryBytes, memory),
+            (Gauge::MemoryBytesMax, memory_max.unwrap_or_default()),
         ] {
             counters.set(gauge, value as u64);
+        }
+    }
+
+    fn regroup(&self, listener: usize, group: &Arc<[usize]>) {
+        for door in self.doors.borrow().iter().filter(|door| door.number == listener) {
+            *door.group.borrow_mut() = group.clone();
+        }
+    }
+
+    fn unlisten(&self, listener: usize) {
+        for door in self.doors.borrow_mut().extract_if(.., |door| door.number == listener) {
+            door.close();
         }
     }
 
@@ -90,8 +105,8 @@ impl Worker {
             return;
         }
         self.draining_since.set(Some(Instant::now()));
-        for listener in self.listeners.borrow_mut().drain(..) {
-            listener.close();
+        for door in self.doors.borrow_mut().drain(..) {
+            door.close();
         }
         // Connections that wait for a request have a moment: theirs may be on its way, and is
         // answered with why it is refused.
@@ -173,33 +188,41 @@ pub(super) fn run<R: Role>(
             registered = ?pool.registered(), "worker starts"
         );
         let shard = Rc::new(Shard::new(post.index, driver.clone(), pool, post.counters));
-        let adopt = |posted: Posted| {
-            let Posted { number, fd, group } = posted;
-            Listener::adopt(fd).map(|listener| Door { number, listener, group })
-        };
-        let listeners: std::io::Result<Vec<_>> = post.listeners.into_iter().map(adopt).collect();
-        let listeners = match listeners {
-            Ok(listeners) => listeners,
+        let adopt = |Posted { number, fd, group }: Posted| Door::new(number, fd, group);
+        let doors: std::io::Result<Vec<_>> = post.listeners.into_iter().map(adopt).collect();
+        let doors = match doors {
+            Ok(doors) => doors,
             Err(error) => return ready(Err(error)),
         };
         let worker = Rc::new(Worker {
             shard,
             load: post.load,
             draining_since: Cell::new(None),
-            listeners: RefCell::new(listeners.iter().map(|door| door.listener.clone()).collect()),
+            doors: RefCell::default(),
         });
         let role = make(&worker);
         let mailboxes: Rc<[Mailbox<R::Message>]> = post.mailboxes.into();
-        for door in listeners {
-            let accepting = accept_loop(worker.clone(), role.clone(), door, mailboxes.clone());
-            tokio::task::spawn_local(accepting);
+        for door in doors {
+            open(&worker, &role, door, &mailboxes);
         }
         let ticking = tokio::task::spawn_local(tick(worker.clone(), role.clone()));
         ready(Ok(()));
-        serve(&worker, &role, &post.inbox, post.wake).await;
+        serve(&worker, &role, (&post.inbox, post.wake), &mailboxes).await;
         ticking.abort();
         end(&worker).await;
     });
+}
+
+/// Accepts on a listener from now on.
+fn open<R: Role>(
+    worker: &Rc<Worker>,
+    role: &Rc<R>,
+    door: Rc<Door>,
+    mailboxes: &Rc<[Mailbox<R::Message>]>,
+) {
+    worker.doors.borrow_mut().push(door.clone());
+    let accepting = accept_loop(worker.clone(), role.clone(), door, mailboxes.clone());
+    tokio::task::spawn_local(accepting);
 }
 
 async fn tick<R: Role>(worker: Rc<Worker>, role: Rc<R>) {
@@ -209,14 +232,19 @@ async fn tick<R: Role>(worker: Rc<Worker>, role: Rc<R>) {
         interval.tick().await;
         let now = Instant::now();
         let mut census = Census::default();
+        let pressed = worker.shard.is_pressed();
         worker.shard.each_session(|live| {
-            live.tick(now);
+            live.tick(now, pressed);
             if worker.has_drained_for(limits::DRAIN_GRACE, now) {
                 live.drain();
             }
             census.add(live.phase());
         });
-        worker.shard.pool.trim();
+        if pressed {
+            worker.shard.pool.empty();
+        } else {
+            worker.shard.pool.trim();
+        }
         worker.publish_load();
         worker.publish(&census);
         role.tick(&worker, now);
@@ -227,8 +255,8 @@ async fn tick<R: Role>(worker: Rc<Worker>, role: Rc<R>) {
 async fn serve<R: Role>(
     worker: &Rc<Worker>,
     role: &Rc<R>,
-    inbox: &Receiver<Message<R::Message>>,
-    mut wake: Wake,
+    (inbox, mut wake): (&Receiver<Message<R::Message>>, Wake),
+    mailboxes: &Rc<[Mailbox<R::Message>]>,
 ) {
     loop {
         while let Ok(message) = inbox.try_recv() {
@@ -236,6 +264,13 @@ async fn serve<R: Role>(
                 Message::Adopt { fd, peer, listener } => {
                     role.accepted(worker, fd, peer, listener);
                 }
+                Message::Listen { .. } if worker.is_draining() => {}
+                Message::Listen { listener, fd, group } => match Door::new(listener, fd, group) {
+                    Ok(door) => open(worker, role, door, mailboxes),
+                    Err(error) => tracing::error!(%error, "a listener cannot be watched"),
+                },
+                Message::Regroup { listener, group } => worker.regroup(listener, &group),
+                Message::Unlisten(listener) => worker.unlisten(listener),
                 Message::TakeLatency(answer) => {
                     // The asker may have given up waiting; its samples then go with it.
                     let _ = answer.send(worker.shard.take_latency());

@@ -30,7 +30,7 @@ fn a_short_proxy_file_has_every_default() {
     assert_eq!(config.limits.idle_timeout, None);
     assert_eq!(config.limits.drain_delay, Duration::ZERO);
     assert_eq!(config.limits.drain_deadline, limits::DRAIN_DEADLINE);
-    assert_eq!(config.limits.streams_per_subaccount_max, limits::STREAMS_PER_TENANT_MAX);
+    assert_eq!(config.limits.quotas.of("any").streams_max, limits::STREAMS_PER_TENANT_MAX);
     assert_eq!(config.limits.streams_per_tunnel_max, limits::STREAMS_PER_TUNNEL);
     assert_eq!(config.limits.handshakes_per_second_max, limits::HANDSHAKES_PER_SECOND_MAX);
     let offender_handshakes = config.limits.offender_handshakes_per_second;

@@ -1,6 +1,7 @@
 //! Configuration files as people write them, the manual that must know every key, and the watch.
 
 mod files;
+mod live;
 mod manual;
 mod refusals;
 mod watch;

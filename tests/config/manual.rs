@@ -10,7 +10,7 @@ use causeway::mapping::{Tenancy, load_directory};
 use crate::{connector, proxy};
 
 /// A file of the manual with its commented-out keys put in force.
-fn uncommented(text: &str) -> String {
+pub(crate) fn uncommented(text: &str) -> String {
     let key =
         |rest: &str| rest.starts_with(|first: char| first.is_ascii_lowercase() || first == '[');
     let line = |line: &str| match line.strip_prefix('#') {
@@ -32,7 +32,7 @@ fn read_manual(file: &Path, text: &str) -> String {
 }
 
 /// A text without the one of two sources of mappings that excludes the other.
-fn with_one_source(text: &str, excluded: &str) -> String {
+pub(crate) fn with_one_source(text: &str, excluded: &str) -> String {
     let mut inside = false;
     let mut keep = |line: &&str| {
         inside = if line.starts_with('[') { line.starts_with("[kubernetes") } else { inside };
@@ -43,7 +43,7 @@ fn with_one_source(text: &str, excluded: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-fn manual() -> Vec<PathBuf> {
+pub(crate) fn manual() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let files = fs::read_dir(directory).expect("config/").map(|entry| entry.expect("entry").path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect()
@@ -58,10 +58,17 @@ fn every_file_of_the_manual_is_valid_and_shows_true_defaults() {
         let shown = read_manual(&file, &text);
         // Keys without a default are examples, and said to be.
         let whole = uncommented(&text);
+        let mut in_example = false;
         let defaults: String = with_one_source(&whole, "kubernetes")
             .lines()
             .filter(|line| {
-                !["crl =", "[outbound", "url =", "username =", "password ="]
+                if line.starts_with('[') {
+                    in_example = *line == "[[limits.subaccount]]";
+                }
+                !in_example
+            })
+            .filter(|line| {
+                !["crl =", "[outbound", "url =", "username =", "password =", "memory_bytes"]
                     .iter()
                     .any(|example| line.starts_with(example))
             })
@@ -114,13 +121,18 @@ fn collect(path: &str, value: &toml::Value, keys: &mut BTreeSet<String>) {
 
 /// `path` is a table, with a dot before each of its parts; an array's item is written in line.
 fn probe(path: &str, refuse: &dyn Fn(&str) -> String, keys: &mut BTreeSet<String>) {
-    let nested = |open: &str, close: &str| {
-        let parts: Vec<_> = path.split('.').skip(1).collect();
-        let depth = parts.len();
-        let opened: String = parts.iter().map(|part| format!("{part} = {open}")).collect();
-        format!("{opened}\"?\" = 1{}\n", close.repeat(depth))
+    let parts: Vec<_> = path.split('.').skip(1).collect();
+    // The last part may be an array, in tables or at the top.
+    let nested = |is_array: bool| {
+        let last = parts.len().saturating_sub(1);
+        let open = |at: usize| if is_array && at == last { "[{" } else { "{" };
+        let close = |at: usize| if is_array && at == last { "}]" } else { "}" };
+        let parts = || parts.iter().enumerate();
+        let opened: String = parts().map(|(at, part)| format!("{part} = {}", open(at))).collect();
+        let closed: String = parts().rev().map(|(at, _)| close(at)).collect();
+        format!("{opened}\"?\" = 1{closed}\n")
     };
-    let answers = [refuse(&nested("{", "}")), refuse(&nested("[{", "}]"))];
+    let answers = [refuse(&nested(false)), refuse(&nested(true))];
     let Some(list) = answers.iter().find_map(|answer| answer.split_once("(keys here: ")) else {
         keys.insert(path.to_owned());
         return;

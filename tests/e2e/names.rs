@@ -86,6 +86,7 @@ fn refusals() {
         R::NoCertificate,
         R::BadIdentity,
         R::LocationNotAllowed,
+        R::SourceNotAllowed,
         R::NoSuchMapping,
         R::NotConnect,
         R::WrongServerName,
@@ -100,6 +101,7 @@ fn refusals() {
     for refusal in all {
         match &refusal {
             R::Malformed(_) | R::NoCertificate | R::BadIdentity | R::LocationNotAllowed => {}
+            R::SourceNotAllowed => {}
             R::NoSuchMapping | R::NotConnect | R::WrongServerName | R::TenantLimit(_) => {}
             R::ServiceRefused(_) | R::ServiceUnreachable(_) | R::Unresolvable => {}
             R::DialTimeout | R::Draining | R::Overloaded(_) => {}

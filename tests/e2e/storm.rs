@@ -271,7 +271,7 @@ static STORM: Mutex<()> = Mutex::new(());
 
 /// As many streams as wanted, or as there are descriptors for.
 fn affordable(wanted: usize) -> usize {
-    let files = causeway::engine::raise_open_files().unwrap() as usize;
+    let files = causeway::engine::raise_open_files().unwrap().limit as usize;
     if wanted > files / 2 {
         eprintln!("a storm of {} streams instead of {wanted}: {files} descriptors", files / 2);
     }

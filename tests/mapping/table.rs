@@ -1,8 +1,9 @@
 //! The table: who may open a stream to what, and how many.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use causeway::mapping::{Address, Denied, Mapping, MappingTable, ServiceType};
+use causeway::mapping::{Address, Denied, Mapping, MappingTable, Quota, ServiceType, Spent};
 
 /// Subaccounts × services × locations against the rule written out once more.
 #[test]
@@ -54,9 +55,14 @@ fn mapping(kind: ServiceType, subaccount: &str, service: &str, locations: &[&str
         tenant: None,
         address: Address { host: "127.0.0.1".to_owned(), port: 80 },
         locations: locations.iter().map(|&location| location.to_owned()).collect(),
+        sources: Vec::new(),
+        proxy_header: false,
         source: "test.yaml:1".into(),
     }
 }
+
+const QUOTA: Quota =
+    Quota { streams_max: 1, tunnels_max: 1, opens_per_second_max: 0, bytes_per_second_max: 0 };
 
 #[test]
 fn a_subaccounts_limit_holds_across_reloads() {
@@ -65,12 +71,14 @@ fn a_subaccounts_limit_holds_across_reloads() {
     let usage = |table: &MappingTable| {
         Arc::clone(table.authorise(ServiceType::Tcp, "alpha", "echo", "").unwrap().usage)
     };
+    let (now, quota) = (Instant::now(), Quota { streams_max: 2, ..QUOTA });
     let (first, _) = MappingTable::build(only(), &empty);
-    let permit = usage(&first).try_open(2).unwrap();
+    usage(&first).set_quota(&quota);
+    let permit = usage(&first).try_open(now).unwrap();
     let (second, _) = MappingTable::build(only(), &first);
-    let other = usage(&second).try_open(2).unwrap();
-    assert!(usage(&second).try_open(2).is_none());
-    assert!(usage(&first).try_open(2).is_none());
+    let other = usage(&second).try_open(now).unwrap();
+    assert_eq!(usage(&second).try_open(now).err(), Some(Spent::Streams));
+    assert_eq!(usage(&first).try_open(now).err(), Some(Spent::Streams));
 
     // The mappings go while streams are open, and come back.
     let (gone, _) = MappingTable::build(Vec::<Mapping>::new(), &second);
@@ -103,11 +111,12 @@ fn permits_never_exceed_the_limit_whoever_races_for_them() {
         &MappingTable::default(),
     );
     let usage = table.authorise(ServiceType::Tcp, "alpha", "echo", "").unwrap().usage;
+    usage.set_quota(&Quota { streams_max: 3, ..QUOTA });
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..1000 {
-                    let permit = usage.try_open(3);
+                    let permit = usage.try_open(Instant::now());
                     assert!(usage.open() <= 3);
                     drop(permit);
                 }

@@ -80,7 +80,7 @@ impl DemoArgs {
             return demo.once();
         }
         demo.print_invitation();
-        let signal = signals::wait_for_end(|| ())?;
+        let signal = signals::wait_for_end()?;
         tracing::info!(signal, "the demo ends");
         demo.end();
         Ok(())
@@ -97,14 +97,15 @@ impl Demo {
         let config = files.connector(proxy.address().port(), local_port, engine)?;
         plan.role = "connector";
         let connector = connector::start(&config, &plan)?;
-        let channel = connector.channels().first();
-        let channel = match channel.map(|channel| (channel.address, channel.status.problem())) {
-            Some((Some(address), _)) => address,
-            Some((None, Some(problem))) => {
-                return Err(Failure(format!("{problem}, or give the demo another --port")));
-            }
-            _ => return Err(Failure("the demo's channel did not open".to_owned())),
-        };
+        let channels = connector.channels();
+        let channel =
+            match channels.first().map(|channel| (channel.address, channel.status.problem())) {
+                Some((Some(address), _)) => address,
+                Some((None, Some(problem))) => {
+                    return Err(Failure(format!("{problem}, or give the demo another --port")));
+                }
+                _ => return Err(Failure("the demo's channel did not open".to_owned())),
+            };
         Ok(Self { proxy, connector, channel, files })
     }
 

@@ -49,7 +49,8 @@ struct Shared {
     // Per class, the fewest free plain buffers since the last trim: those nobody needed.
     plain_unneeded: [Cell<usize>; 3],
     bytes_in_use: Cell<usize>,
-    soft_max_bytes: usize,
+    soft_max_bytes: Cell<usize>,
+    free_max_bytes: Cell<usize>,
     shrunk: Cell<u64>,
     registration: Registration,
     // The runtime is being torn down: nothing is freed before the ring is gone.
@@ -76,7 +77,8 @@ impl BufferPool {
             plain_free_bytes: Cell::new(0),
             plain_unneeded: Default::default(),
             bytes_in_use: Cell::new(0),
-            soft_max_bytes,
+            soft_max_bytes: Cell::new(soft_max_bytes),
+            free_max_bytes: Cell::new(limits::POOL_FREE_BYTES_MAX),
             shrunk: Cell::new(0),
             registration,
             keep_all: Cell::new(false),
@@ -91,7 +93,7 @@ impl BufferPool {
     pub fn take(&self, class: SizeClass) -> Buffer {
         let shared = &self.shared;
         if class > SizeClass::Small
-            && shared.bytes_in_use.get() + class.bytes() > shared.soft_max_bytes
+            && shared.bytes_in_use.get() + class.bytes() > shared.soft_max_bytes.get()
         {
             shared.shrunk.set(shared.shrunk.get() + 1);
             return self.take_whole(SizeClass::Small);
@@ -114,6 +116,32 @@ impl BufferPool {
     #[must_use]
     pub fn bytes_in_use(&self) -> usize {
         self.shared.bytes_in_use.get()
+    }
+
+    /// Bytes of all buffers given out, and of those kept for reuse.
+    #[must_use]
+    pub fn bytes_held(&self) -> usize {
+        self.shared.bytes_in_use.get() + self.shared.plain_free_bytes.get()
+    }
+
+    /// Gives small buffers only once `soft_max_bytes` are in use, and keeps no more than
+    /// `free_max_bytes` for reuse, from now on.
+    pub fn resize(&self, soft_max_bytes: usize, free_max_bytes: usize) {
+        self.shared.soft_max_bytes.set(soft_max_bytes);
+        self.shared.free_max_bytes.set(free_max_bytes);
+    }
+
+    /// Gives back all free memory.
+    pub fn empty(&self) {
+        let shared = &self.shared;
+        if shared.keep_all.get() {
+            return;
+        }
+        for class in SizeClass::ALL {
+            shared.plain[class.index()].borrow_mut().clear();
+            shared.plain_unneeded[class.index()].set(0);
+        }
+        shared.plain_free_bytes.set(0);
     }
 
     /// Gives back half of the free memory that was not needed since the last call. Called at a
@@ -158,7 +186,7 @@ impl BufferPool {
             Memory::Registered(_) => shared.registered[class.index()].borrow_mut().push(memory),
             Memory::Plain(_) => {
                 let free_bytes = shared.plain_free_bytes.get() + class.bytes();
-                if free_bytes <= limits::POOL_FREE_BYTES_MAX || shared.keep_all.get() {
+                if free_bytes <= shared.free_max_bytes.get() || shared.keep_all.get() {
                     shared.plain_free_bytes.set(free_bytes);
                     shared.plain[class.index()].borrow_mut().push(memory);
                 }

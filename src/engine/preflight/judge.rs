@@ -4,6 +4,7 @@ use super::{
     host::{Surroundings, kernel_version},
     observe::Observed,
 };
+use crate::{engine::exhausted, limits};
 
 /// The judgement about one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,13 +187,13 @@ pub(super) fn memlock(seen: &Observed, want: u64) -> Verdict {
 
 /// Are there enough file descriptors for a busy worker's sessions?
 pub(super) fn open_files(soft: u64, hard: u64, sessions_max: u64) -> Verdict {
-    // Two descriptors a stream, and some for rings, listeners and files.
-    let streams = hard.saturating_sub(64) / 2;
+    // Two descriptors a stream.
+    let streams = exhausted::left_to_traffic(hard) / 2;
     let found = format!("{soft} now, raised to {hard} at start: about {streams} streams");
     if streams >= sessions_max {
         Verdict::good(found)
     } else {
-        let want = sessions_max * 2 + 64;
+        let want = sessions_max * 2 + limits::DESCRIPTORS_RESERVED as u64;
         Verdict::bad(
             found,
             format!("ulimit -Hn {want}, systemd LimitNOFILE={want}, docker --ulimit nofile={want}"),
