@@ -18,6 +18,7 @@ mod kernel;
 mod mapping;
 mod measured;
 mod neighbour;
+mod pair;
 mod pattern;
 mod plain;
 mod port;
@@ -43,6 +44,7 @@ pub use kernel::{Held, held_sockets};
 pub use mapping::{ServiceMapping, put};
 pub use measured::Measured;
 pub use neighbour::{Neighbour, beside_a_neighbour, give_way};
+pub use pair::{Manner, Pair, RECOVERY, echo_byte, metric, open_echo, resident_bytes};
 pub use pattern::Pattern;
 pub use plain::{
     End, bounded, connect, read_to_end, read_up_to, reset, wait_acknowledged, write_until_aborted,
