@@ -120,28 +120,24 @@ fn waiting<C: Reloadable>(in_force: &C, other: &C) -> Vec<Change> {
     changes(&other.live(in_force).settings(), &other.settings())
 }
 
-fn read(file: &Path, text: &str) -> Result<(usize, Vec<Change>), String> {
+/// In how many keys two texts of a file differ, and what of that waits.
+fn compare(file: &Path, original: &str, text: &str) -> Result<(usize, Vec<Change>), String> {
     let base = file.parent().expect("a directory");
-    let original = with_other(file, text, None);
     let words = |error: causeway::config::ConfigError| error.to_string();
     if file.ends_with("proxy.toml") {
-        let (old, new) = (ProxyConfig::parse(&original, base), ProxyConfig::parse(text, base));
+        let (old, new) = (ProxyConfig::parse(original, base), ProxyConfig::parse(text, base));
         let (old, new) = (old.map_err(words)?, new.map_err(words)?);
         Ok((changes(&old.settings(), &new.settings()).len(), waiting(&old, &new)))
     } else {
         let (old, new) =
-            (ConnectorConfig::parse(&original, base), ConnectorConfig::parse(text, base));
+            (ConnectorConfig::parse(original, base), ConnectorConfig::parse(text, base));
         let (old, new) = (old.map_err(words)?, new.map_err(words)?);
         Ok((changes(&old.settings(), &new.settings()).len(), waiting(&old, &new)))
     }
 }
 
-/// The text of a file with another value on one line; the file's own without.
-fn with_other(file: &Path, text: &str, line: Option<(usize, &str)>) -> String {
-    let Some((line, value)) = line else {
-        let source = if text.contains("kubernetes = ") { "directory" } else { "kubernetes" };
-        return with_one_source(&uncommented(&fs::read_to_string(file).unwrap()), source);
-    };
+/// A text with another value on one line.
+fn with_other(text: &str, (line, value): (usize, &str)) -> String {
     let other = |(number, text): (usize, &str)| match text.split_once(" = ") {
         Some((key, _)) if number == line => format!("{key} = {value}\n"),
         _ => format!("{text}\n"),
@@ -165,9 +161,9 @@ fn the_manual_marks_exactly_the_keys_that_wait_for_a_restart() {
                 if *source == "directory" && !path.starts_with("kubernetes") {
                     continue;
                 }
-                let changed = with_other(&file, &text, Some((line, value)));
-                let (differing, waiting) =
-                    read(&file, &changed).unwrap_or_else(|error| panic!("{path}: {error}"));
+                let changed = with_other(&text, (line, value));
+                let (differing, waiting) = compare(&file, &text, &changed)
+                    .unwrap_or_else(|error| panic!("{path}: {error}"));
                 if path != "tenancy.subaccount_id" {
                     // It counts only in mode "dedicated", which is not the manual's.
                     assert!(differing > 0, "{path}: another value makes no difference");
