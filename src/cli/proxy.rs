@@ -5,8 +5,9 @@ use std::{process::ExitCode, sync::Arc, thread};
 use super::{
     args::RunArgs,
     cluster,
-    node::{Failure, plan, report, start_admin, start_log},
-    signals,
+    node::{Failure, plan, report, start_admin, start_log, tell_ready},
+    notify::Manager,
+    records, signals,
 };
 use crate::config::ProxyConfig;
 
@@ -17,13 +18,19 @@ pub(super) fn run(args: &RunArgs) -> ExitCode {
 fn serve(args: &RunArgs) -> Result<(), Failure> {
     let config = ProxyConfig::load(&args.config)?;
     start_log(&config.log)?;
-    let plan = plan("proxy", &config.workers).map_err(Failure)?;
+    let mut plan = plan("proxy", &config.workers).map_err(Failure)?;
+    // Dropped last: what happens while the process ends is recorded.
+    let (records, _recording) = records::start("proxy", &config.audit, config.traces.as_ref())?;
+    plan.records = records;
     let running = Arc::new(cluster::start(&config, &plan)?);
-    let _admin = start_admin(config.admin, &running, plan.kind)?;
+    let _admin = start_admin(config.admin, &running, &plan)?;
     tracing::info!(
         address = %running.proxy.address(), workers = plan.cores.len(), engine = %plan.kind,
         "proxy serves"
     );
+    let manager = Manager::of_environment();
+    let status = format!("serves tunnels on {}", running.proxy.address());
+    let _alive = tell_ready(&manager, &running, &status)?;
     let signal = signals::wait_for_end(|| running.proxy.warn_of_expiry())?;
     running.proxy.leave();
     signals::end_on_second()?;
@@ -31,6 +38,7 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
     if let Some(kubernetes) = &running.kubernetes {
         kubernetes.resign();
     }
+    manager.stopping("drains: accepts no new streams, waits for open ones");
     let delay = config.limits.drain_delay;
     if !delay.is_zero() {
         let seconds = delay.as_secs();

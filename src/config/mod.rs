@@ -3,6 +3,7 @@
 //!
 //! `config/proxy.toml` and `config/connector.toml` are the manual of every key.
 
+mod audit;
 mod channel;
 mod checks;
 mod connector;
@@ -17,8 +18,10 @@ mod raw;
 mod role;
 mod secret;
 mod shared;
+mod traces;
 pub mod watch;
 
+pub use audit::{AuditConfig, AuditSink};
 pub use channel::{ChannelConfig, ChannelType, Mode};
 pub use connector::{ConnectorConfig, ConnectorLimits, ConnectorTls};
 pub use endpoint::{Endpoint, EndpointError};
@@ -29,3 +32,4 @@ pub use proxy::{ProxyConfig, ProxyLimits, TenancyConfig, TunnelConfig, TunnelTls
 pub use role::Config;
 pub use secret::Secret;
 pub use shared::{EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig};
+pub use traces::TracesConfig;

@@ -5,12 +5,14 @@ use std::{
     net::SocketAddr,
     os::fd::OwnedFd,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{channel::Channel, session};
 use crate::{
     config::OutboundProxy,
+    telemetry::Repeats,
     tls::ClientTls,
     tunnel::Timeouts,
     worker::{Role, Worker},
@@ -22,6 +24,8 @@ use crate::{
 pub struct TlsOfModes {
     pub(super) direct: ClientTls,
     pub(super) multiplexed: ClientTls,
+    /// Serial number of the certificate.
+    pub(super) serial: Arc<str>,
 }
 
 /// What control threads tell a connector's workers.
@@ -38,6 +42,7 @@ pub(super) struct ConnectorRole {
     pub(super) dial_timeout: Duration,
     pub(super) outbound: Option<OutboundProxy>,
     pub(super) tls: RefCell<TlsOfModes>,
+    pub(super) repeats: RefCell<Repeats>,
     /// In the order of the worker's listeners.
     pub(super) channels: Vec<Rc<Channel>>,
 }
@@ -69,6 +74,9 @@ impl Role for ConnectorRole {
     }
 
     fn tick(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant) {
+        for (kind, suppressed) in self.repeats.borrow_mut().finished(now) {
+            tracing::warn!(target: "causeway::refused", kind, suppressed, "lines were left out");
+        }
         if worker.is_draining() {
             return;
         }

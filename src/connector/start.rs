@@ -17,6 +17,7 @@ use crate::{
     config::{ChannelConfig, ConnectorConfig, Mode, watch::FileWatch},
     engine::Listener,
     limits,
+    telemetry::{Audit, Repeats, audit::Event},
     tls::{Alpn, ClientFiles, Facts, Fingerprint, MaterialError, load_client},
     tunnel::Timeouts,
     worker::{self, Crew, Listening, Plan},
@@ -72,7 +73,13 @@ pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, 
     let crew = Arc::new(start_workers(config, plan, &material, &channels, listeners)?);
     warn_of_expiry(&material.facts);
     let certificate = Arc::new(Mutex::new(material.facts));
-    let watch = watch(config, material.fingerprint, &crew, &certificate)?;
+    for channel in &channels {
+        if let Some(local) = channel.address {
+            let endpoint = channel.config.endpoint.to_string();
+            plan.records.audit.record(|| Event::ChannelOpened { local, endpoint });
+        }
+    }
+    let watch = watch(config, material.fingerprint, (&crew, &plan.records.audit), &certificate)?;
     let drain_deadline = config.limits.drain_deadline;
     Ok(RunningConnector {
         channels,
@@ -98,8 +105,9 @@ pub fn load_material(config: &ConnectorConfig) -> Result<Material, StartError> {
     let multiplexed = load_client(&files, &[Alpn::H2], tls.allow_tls12, now)?;
     let direct = load_client(&files, &[Alpn::Http1], tls.allow_tls12, now)?;
     check_identity(config, &multiplexed.facts)?;
+    let serial = multiplexed.facts.identity.as_ref().map_or("", |identity| &identity.serial).into();
     Ok(Material {
-        tls: TlsOfModes { direct: direct.tls, multiplexed: multiplexed.tls },
+        tls: TlsOfModes { direct: direct.tls, multiplexed: multiplexed.tls, serial },
         facts: multiplexed.facts,
         fingerprint: multiplexed.fingerprint,
     })
@@ -230,6 +238,7 @@ fn start_workers(
             dial_timeout,
             outbound: outbound.clone(),
             tls: tls.clone().into(),
+            repeats: Repeats::new(limits::LOG_REPEATS_MAX, limits::LOG_REPEATS_INTERVAL).into(),
             channels: open.iter().map(channel).collect(),
         })
     })
@@ -243,12 +252,13 @@ fn share(total: usize, workers: usize, index: usize) -> usize {
 fn watch(
     config: &ConnectorConfig,
     mut seen: Fingerprint,
-    crew: &Arc<Crew<ConnectorMessage>>,
+    (crew, audit): (&Arc<Crew<ConnectorMessage>>, &Audit),
     certificate: &Arc<Mutex<Facts>>,
 ) -> io::Result<FileWatch> {
     let tls = &config.tls;
     let paths = vec![tls.certificate.clone(), tls.private_key.clone(), tls.ca.clone()];
     let (crew, certificate, config) = (crew.clone(), certificate.clone(), config.clone());
+    let audit = audit.clone();
     let mut said = None;
     let look = move || {
         let problem = match load_material(&config) {
@@ -257,6 +267,11 @@ fn watch(
                 seen = material.fingerprint;
                 tracing::info!(subject = material.facts.subject, "certificates changed");
                 warn_of_expiry(&material.facts);
+                audit.record(|| Event::Changed {
+                    what: "certificates",
+                    detail: format!("now {}", material.facts.subject),
+                    refused: None,
+                });
                 crew.tell(|| ConnectorMessage::Tls(material.tls.clone()));
                 *certificate.lock().unwrap_or_else(PoisonError::into_inner) = material.facts;
                 None
@@ -265,6 +280,11 @@ fn watch(
         };
         if let Some(problem) = problem.as_ref().filter(|problem| said.as_ref() != Some(*problem)) {
             tracing::error!(error = problem, "keeping the certificates in use");
+            audit.record(|| Event::Changed {
+                what: "certificates",
+                detail: "those in use stay".to_owned(),
+                refused: Some(problem.clone()),
+            });
         }
         said = problem;
     };

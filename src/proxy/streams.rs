@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::{request::caller_of, session::Tunnel, visit::Visit};
+use super::{session::Tunnel, visit::Visit};
 use crate::{
     limits,
     protocol::{
@@ -20,14 +20,22 @@ use crate::{
 };
 
 /// Serves a tunnel until it ends.
-pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
-    let mut caller = caller_of(&visit.role.settings, &tunnel.link);
+pub(super) async fn carry_streams(
+    visit: Visit,
+    tunnel: Tunnel,
+    mut caller: Result<Identity, Refusal>,
+) {
     let window = match &caller {
         Ok(identity) => visit.role.budgets.borrow_mut().lend(&identity.subaccount),
         Err(_) => None,
     };
-    if window.is_none() && caller.is_ok() {
-        caller = Err(Refusal::TenantLimit("tunnels"));
+    match &caller {
+        Ok(identity) if window.is_none() => {
+            let refusal = Refusal::TenantLimit("tunnels");
+            visit.note_tunnel_refused(&refusal, Some(identity));
+            caller = Err(refusal);
+        }
+        _ => visit.note_tunnel("h2", &caller),
     }
     let windows = Windows {
         stream: limits::STREAM_WINDOW_BYTES_MIN,
@@ -57,8 +65,7 @@ pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
         shard.count(Count::Refused(reason));
         let peer = host.visit.peer;
         host.visit.role.doorkeeper.borrow_mut().offended(peer.ip(), Instant::now());
-        let subaccount = host.caller.as_ref().map_or("", |caller| &caller.subaccount);
-        tracing::warn!(%peer, subaccount, reason, "tunnel ended");
+        host.visit.say_tunnel_ended(reason, host.caller.as_ref().ok());
     }
     host.tunnel.borrow_mut().take();
 }
@@ -113,24 +120,25 @@ impl Host {
             shard: tunnel.shard.clone(),
             live: live.clone(),
             peer: tunnel.peer,
+            tunnel: tunnel.tunnel,
         };
         let Some(key) = visit.shard.admit(&live) else {
             let refusal = Refusal::Overloaded("sessions");
-            visit.note_refusal(&refusal, "", "");
+            visit.note_refusal(&refusal, self.caller.as_ref().ok(), None);
             return arrival.refuse(&refusal);
         };
         let request = std::mem::replace(&mut arrival.request, Err(Refusal::Draining));
         match (&self.caller, request) {
             (Err(refusal), _) => {
-                visit.note_refusal(refusal, "", "");
+                visit.note_refusal(refusal, None, None);
                 arrival.refuse(refusal);
             }
             (Ok(identity), Err(refusal)) => {
-                visit.note_refusal(&refusal, &identity.subaccount, "");
+                visit.note_refusal(&refusal, Some(identity), None);
                 arrival.refuse(&refusal);
             }
             (Ok(identity), Ok(Request::Healthcheck)) if visit.worker.is_draining() => {
-                visit.note_refusal(&Refusal::Draining, &identity.subaccount, "");
+                visit.note_refusal(&Refusal::Draining, Some(identity), None);
                 arrival.refuse(&Refusal::Draining);
             }
             (Ok(_), Ok(Request::Healthcheck)) => {
@@ -153,7 +161,7 @@ impl Host {
     ) {
         if arrival.is_gone() {
             // Reset in the same breath, by its peer or by us for what the peer did: no dial.
-            visit.shard.count(Count::Refused(Ending::ClientAborted.reason()));
+            visit.note_unserved(Ending::ClientAborted.reason(), Some(identity), Some(request));
             return self.given_up(visit);
         }
         let pending = Pending(Rc::new(RefCell::new(Some(arrival))));
@@ -166,12 +174,12 @@ impl Host {
             Ok(dialled) => dialled,
             Err(None) => return self.given_up(visit),
             Err(Some(refusal)) => {
-                visit.note_refusal(&refusal, &identity.subaccount, &request.target.service);
+                visit.note_refusal(&refusal, Some(identity), Some(request));
                 return arrival.refuse(&refusal);
             }
         };
         if arrival.is_gone() {
-            visit.shard.count(Count::Refused(Ending::ClientAborted.reason()));
+            visit.note_unserved(Ending::ClientAborted.reason(), Some(identity), Some(request));
             return self.given_up(visit);
         }
         if let Some((source, sink)) = arrival.establish() {

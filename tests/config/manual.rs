@@ -61,7 +61,7 @@ fn every_file_of_the_manual_is_valid_and_shows_true_defaults() {
         let defaults: String = with_one_source(&whole, "kubernetes")
             .lines()
             .filter(|line| {
-                !["crl =", "[outbound", "url =", "username =", "password ="]
+                !["crl =", "[outbound", "url =", "username =", "password =", "otlp_endpoint ="]
                     .iter()
                     .any(|example| line.starts_with(example))
             })
