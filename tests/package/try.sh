@@ -11,6 +11,7 @@ tool=$(realpath "$1")
 program=$(realpath "$2")
 package=target/package
 root=$(mktemp -d)
+chmod 755 "$root"
 trap 'rm -rf "$root"' EXIT
 
 fail() {
@@ -29,11 +30,14 @@ mkdir -p "$package/completions"
 # The manifest names target/release/causeway; what is shipped was built for a target by name.
 mkdir -p target/release
 [ "$program" -ef target/release/causeway ] || install -m 755 "$program" target/release/causeway
-"$tool" --no-build --no-strip --output "$package/causeway.deb"
+"$tool" --no-build --no-strip --fast --output "$package/causeway.deb"
 dpkg-deb --info "$package/causeway.deb"
 
 # An empty root: nothing of the machine around is there for the program to lean on.
-mkdir -p "$root"/var/lib/dpkg/{info,updates,triggers} "$root/etc" "$root/tmp"
+mkdir -p "$root"/var/lib/dpkg/{info,updates,triggers} "$root/etc"
+install -d -m 1777 "$root/tmp"
+# The demo calls itself localhost.
+install -m 644 /etc/hosts "$root/etc/hosts"
 touch "$root/var/lib/dpkg/status"
 echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
 echo 'root:x:0:' >"$root/etc/group"
@@ -51,7 +55,10 @@ grep -q 'open files' "$root/tmp/doctor" || fail "doctor did not examine"
 chroot --userspec=65532:65532 "$root" /usr/bin/causeway demo --once --port 0 --engine epoll >/dev/null
 
 for unit in causeway-proxy causeway-connector; do
-    systemd-analyze verify --root="$root" --man=no "/usr/lib/systemd/system/$unit.service"
+    # By the systemd of the machine: an empty root has none to start anything after.
+    sed "s,/usr/bin/causeway,$root&," "$root/usr/lib/systemd/system/$unit.service" \
+        >"$root/tmp/$unit.service"
+    systemd-analyze verify --man=no "$root/tmp/$unit.service"
     [ -f "$root/usr/share/man/man1/$unit.1.gz" ] || fail "no manual page of $unit"
 done
 bash -n "$root/usr/share/bash-completion/completions/causeway"
