@@ -59,9 +59,9 @@ pub const HANDSHAKES_PER_SECOND_MAX: u32 = 500;
 /// behind one NAT return together when a proxy restarts, and are not known before they finish.
 pub const HANDSHAKE_BURST_SECONDS: u32 = 4;
 /// TLS handshakes a second that one source address may begin on one worker while it is an
-/// offender, unless configured: with what an attack may cost before it is ended, a hundredth of a
-/// core.
-pub const OFFENDER_HANDSHAKES_PER_SECOND: u32 = 10;
+/// offender, unless configured: with what an attack may cost before it is ended, less than a
+/// hundredth of a core, and what others notice of it stays in their noise.
+pub const OFFENDER_HANDSHAKES_PER_SECOND: u32 = 3;
 /// An address is an offender for so long after a tunnel from it ended by its peer's fault.
 pub const OFFENCE_MEMORY: Duration = Duration::from_secs(10);
 /// A connection of an offender whose turn comes later is closed; below [`HANDSHAKE_TIMEOUT`] and

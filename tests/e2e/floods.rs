@@ -70,15 +70,21 @@ impl Attack {
         let files = world.client("a", None);
         let counters = world.proxy().crew().counters();
         let mut neighbour = Neighbour::alone(&world);
-        let rounds = neighbour.beside("the attack", || {
+        let besiege = || {
             thread::scope(|scope| {
                 let attacker = || scope.spawn(|| siege(|| self.round(&world, &files)));
                 let attackers: Vec<_> = (0..ATTACKERS).map(|_| attacker()).collect();
                 attackers.into_iter().map(|attacker| attacker.join().unwrap()).sum::<u64>()
             })
-        });
+        };
+        let mut rounds = neighbour.beside(besiege);
+        let sieges = sieges();
+        for _ in 1..sieges {
+            neighbour.alone_again();
+            rounds += neighbour.beside(besiege);
+        }
         neighbour.report(self.what, kind);
-        println!("{} on {kind}: {rounds} attacks in {SIEGE:?}", self.what);
+        println!("{} on {kind}: {rounds} attacks in {sieges} times {SIEGE:?}", self.what);
         let counted =
             || self.counted.iter().map(|reason| world.counted(Count::Refused(reason))).sum::<u64>();
         wait_until("every tunnel is counted by its reason", DEADLINE, || counted() >= rounds);
@@ -113,6 +119,11 @@ fn pace() -> String {
     )
 }
 
+/// How often it is besieged; `CAUSEWAY_ROUNDS` sets another number, for figures.
+fn sieges() -> u32 {
+    std::env::var("CAUSEWAY_ROUNDS").map_or(1, |text| text.parse().unwrap())
+}
+
 /// Comes back for a while as often as it is let; says how often that was.
 fn siege(mut come: impl FnMut() -> bool) -> u64 {
     let (start, mut rounds) = (Instant::now(), 0);
@@ -132,8 +143,7 @@ fn guests(kind: Kind) {
     world.start_proxy("");
     let files = world.client("a", None);
     let mut neighbour = Neighbour::alone(&world);
-    let rounds = neighbour
-        .beside("reconnects", || siege(|| RawTunnel::open(&world, &files).next().is_some()));
+    let rounds = neighbour.beside(|| siege(|| RawTunnel::open(&world, &files).next().is_some()));
     neighbour.report("reconnects without an attack", kind);
     // Nobody has offended, so nobody waits, and each of them was served.
     assert_eq!(world.counted(Count::Refused("offender_rate")), 0);

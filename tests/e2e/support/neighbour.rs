@@ -24,8 +24,10 @@ const CALM: Duration = Duration::from_millis(500);
 /// Subaccount `b` with its service `echo`, and how long its pings took so far.
 pub struct Neighbour {
     tunnel: Option<RawTunnel>,
-    alone: Duration,
-    report: String,
+    /// The p99 of each time alone, and of each beside trouble: both in turn, because a machine's
+    /// speed drifts.
+    alone: Vec<Duration>,
+    beside: Vec<Duration>,
 }
 
 impl Neighbour {
@@ -33,14 +35,19 @@ impl Neighbour {
     pub fn alone(world: &World) -> Self {
         let mut tunnel = RawTunnel::open(world, &world.client("b", None));
         tunnel.open_stream(1, "echo");
-        let calm = pings(&mut tunnel, |started| started.elapsed() < CALM);
-        let alone = p99(&calm);
-        let report = format!("{} µs alone", alone.as_micros());
-        Self { tunnel: Some(tunnel), alone, report }
+        let mut neighbour = Self { tunnel: Some(tunnel), alone: vec![], beside: vec![] };
+        neighbour.alone_again();
+        neighbour
+    }
+
+    /// Pings once more while nobody attacks.
+    pub fn alone_again(&mut self) {
+        let tunnel = self.tunnel.as_mut().expect("it is back after each trouble");
+        self.alone.push(p99(&pings(tunnel, |started| started.elapsed() < CALM)));
     }
 
     /// Runs `trouble` while the neighbour pings. Every ping must be answered in time.
-    pub fn beside<T: Send>(&mut self, what: &str, trouble: impl FnOnce() -> T + Send) -> T {
+    pub fn beside<T: Send>(&mut self, trouble: impl FnOnce() -> T + Send) -> T {
         let mut tunnel = self.tunnel.take().expect("it is back after each trouble");
         let over = Arc::new(AtomicBool::new(false));
         let stop = over.clone();
@@ -61,16 +68,33 @@ impl Neighbour {
         over.store(true, Relaxed);
         let (tunnel, took) = pinging.join().expect("the neighbour is served");
         self.tunnel = Some(tunnel);
-        let during = p99(&took);
-        let ratio = during.as_secs_f64() / self.alone.as_secs_f64();
-        self.report += &format!(", {} µs beside {what} ({ratio:.1}x)", during.as_micros());
+        self.beside.push(p99(&took));
         result.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// Prints what the pings took: a busy machine's times prove nothing.
     pub fn report(&self, what: &str, kind: Kind) {
-        println!("{what} on {kind}: the neighbour's ping p99 {}", self.report);
+        let pairs = self.alone.iter().zip(&self.beside);
+        let mut ratios: Vec<_> =
+            pairs.map(|(alone, beside)| beside.as_secs_f64() / alone.as_secs_f64()).collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        println!(
+            "{what} on {kind}: the neighbour's ping p99 {} µs alone, {} µs beside it, \
+             {:.1}x ({:.1} to {:.1}, {} rounds)",
+            median(&self.alone).as_micros(),
+            median(&self.beside).as_micros(),
+            ratios[ratios.len() / 2],
+            ratios[0],
+            ratios[ratios.len() - 1],
+            ratios.len(),
+        );
     }
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    sorted[sorted.len() / 2]
 }
 
 /// Runs `attack` beside a neighbour and prints what that did to its pings.
@@ -80,7 +104,7 @@ pub fn beside_a_neighbour<T: Send>(
     attack: impl FnOnce() -> T + Send,
 ) -> T {
     let mut neighbour = Neighbour::alone(world);
-    let result = neighbour.beside("the attack", attack);
+    let result = neighbour.beside(attack);
     neighbour.report(what, kind);
     result
 }
