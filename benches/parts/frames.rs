@@ -15,6 +15,8 @@ use tokio::{runtime::Builder, task::LocalSet};
 
 const SIZES: [usize; 4] = [64, 1024, limits::FRAME_PAYLOAD_BYTES, 4 * limits::FRAME_PAYLOAD_BYTES];
 
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+
 /// One direction of the network between two sessions.
 async fn carry(from: Rc<Wire<Bytes>>, to: Rc<Wire<Bytes>>) {
     while let Some(bytes) = poll_fn(|cx| from.poll_output(cx)).await {
@@ -40,7 +42,7 @@ async fn stream() -> (SendStream<Bytes>, RecvStream) {
     let (mut requests, connection) =
         client_builder(windows).handshake::<_, Bytes>(near_io).await.unwrap();
     tokio::task::spawn_local(connection);
-    let request = write_connect("echo", 80, "", false).unwrap();
+    let request = write_connect(("echo", 80), "", false, TRACE).unwrap();
     let (answer, sender) = requests.send_request(request, false).unwrap();
     answer.await.unwrap();
     // The session lives as long as somebody may ask for streams.

@@ -2,9 +2,12 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{check::CheckArgs, connector, crd, demo::DemoArgs, doctor, pki::PkiArgs, proxy};
+use super::{
+    check::CheckArgs, completions::CompletionsArgs, connector, crd, demo::DemoArgs, doctor,
+    man::ManArgs, pki::PkiArgs, proxy,
+};
 
 /// Carries TCP from your network into Kubernetes services over mutual TLS.
 #[derive(Debug, Parser)]
@@ -30,6 +33,10 @@ enum Command {
     Pki(PkiArgs),
     /// Print the ServiceMapping resource, to be installed in a cluster with kubectl.
     Crd,
+    /// Print what a shell needs to complete this command line.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all subcommands.
+    Man(ManArgs),
 }
 
 /// How a role is started.
@@ -51,5 +58,7 @@ pub fn main() -> ExitCode {
         Command::Doctor => doctor::run(),
         Command::Pki(args) => args.run(),
         Command::Crd => crd::run(),
+        Command::Completions(args) => args.run(Cli::command()),
+        Command::Man(args) => args.run(Cli::command()),
     }
 }

@@ -122,4 +122,8 @@ impl Node for ProxyNode {
         }
         details
     }
+
+    fn silent(&self) -> Vec<usize> {
+        Node::silent(&*self.proxy)
+    }
 }

@@ -4,7 +4,11 @@ use std::{process::ExitCode, sync::Arc};
 
 use super::{
     args::RunArgs,
-    node::{Failure, check_open_files, plan, report, set_level, start_admin, start_log},
+    node::{
+        Failure, check_open_files, plan, report, set_level, start_admin, start_log, tell_ready,
+    },
+    notify::Manager,
+    records,
     signals::{self, Signals},
 };
 use crate::{
@@ -20,12 +24,15 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
     let config = ConnectorConfig::load(&args.config)?;
     let log = start_log(&config.log)?;
     let signals = Signals::listen()?;
-    let plan = plan("connector", &config.workers).map_err(Failure)?;
+    let mut plan = plan("connector", &config.workers).map_err(Failure)?;
     let tunnels: usize = config.channels.iter().map(tunnels_of).sum();
     check_open_files("the tunnels of all channels", tunnels);
+    // Dropped last: what happens while the process ends is recorded.
+    let (records, _recording) = records::start("connector", &config.audit, config.traces.as_ref())?;
+    plan.records = records;
     let running = Arc::new(connector::start(&config, &plan)?);
     running.on_log_level(set_level(log));
-    let _admin = start_admin(config.admin, &running, plan.kind)?;
+    let _admin = start_admin(config.admin, &running, &plan)?;
     for channel in running.channels().iter() {
         if let Some(address) = channel.address {
             let endpoint = &channel.config.endpoint;
@@ -33,8 +40,16 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
         }
     }
     tracing::info!(workers = plan.cores.len(), engine = %plan.kind, "connector serves");
-    let signal = signals.wait_for_end(|| running.warn_of_expiry(), || running.reload());
+    let manager = Manager::of_environment();
+    let open = running.channels().iter().filter(|channel| channel.address.is_some()).count();
+    let _alive = tell_ready(&manager, &running, &format!("serves {open} service channels"))?;
+    let reload = || {
+        plan.records.audit.reopen();
+        running.reload();
+    };
+    let signal = signals.wait_for_end(|| running.warn_of_expiry(), reload);
     tracing::info!(signal, "draining; another signal ends at once");
+    manager.stopping("drains: accepts no new clients, waits for open streams");
     signals::end_on_second()?;
     let aborted = running.drain(None);
     tracing::info!(aborted, "connector ends");

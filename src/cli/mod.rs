@@ -3,13 +3,17 @@
 mod args;
 mod check;
 pub mod cluster;
+mod completions;
 mod connector;
 mod crd;
 mod demo;
 pub mod doctor;
+mod man;
 pub mod node;
+mod notify;
 pub mod pki;
 mod proxy;
+mod records;
 mod signals;
 
 pub use args::main;

@@ -9,6 +9,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
+use super::notify::{KeptAlive, Manager};
 use crate::{
     admin::{self, Admin, Readiness, Source},
     config::{ConfigStatus, EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig},
@@ -16,7 +17,7 @@ use crate::{
     engine::{self, PinWanted, preflight},
     limits,
     proxy::RunningProxy,
-    telemetry::{Counters, CountersSnapshot, Fact, Latency, log},
+    telemetry::{Counters, CountersSnapshot, Fact, Latency, Records, log},
     worker::Plan,
 };
 
@@ -100,7 +101,7 @@ pub fn plan(role: &'static str, config: &WorkersConfig) -> Result<Plan, String> 
     let chosen = preflight::choose(wanted, cores.cores.len())?;
     tracing::info!("{}", chosen.line);
     tracing::info!("{}", cores.line);
-    Ok(Plan { role, kind: chosen.kind, cores: cores.cores })
+    Ok(Plan { role, kind: chosen.kind, cores: cores.cores, records: Records::default() })
 }
 
 /// A running role, as the admin server sees it.
@@ -125,6 +126,29 @@ pub trait Node: Send + Sync + 'static {
     fn counters(&self) -> &[Arc<Counters>];
     /// What else is worth knowing.
     fn details(&self) -> serde_json::Value;
+    /// Workers that do not answer.
+    fn silent(&self) -> Vec<usize>;
+}
+
+/// Tells the service manager that the node serves, and from then on that its workers answer.
+pub(super) fn tell_ready<N: Node>(
+    manager: &Manager,
+    node: &Arc<N>,
+    status: &str,
+) -> Result<Option<KeptAlive>, Failure> {
+    manager.ready(status);
+    let node = node.clone();
+    let alive = move || {
+        let silent = node.silent();
+        if !silent.is_empty() {
+            tracing::error!(
+                ?silent,
+                "workers do not answer; the service manager is not told to wait"
+            );
+        }
+        silent.is_empty()
+    };
+    Ok(manager.keep_alive(alive)?)
 }
 
 impl Node for RunningProxy {
@@ -154,6 +178,10 @@ impl Node for RunningProxy {
 
     fn details(&self) -> serde_json::Value {
         Self::details(self)
+    }
+
+    fn silent(&self) -> Vec<usize> {
+        self.crew().silent()
     }
 }
 
@@ -197,19 +225,25 @@ impl Node for RunningConnector {
     fn details(&self) -> serde_json::Value {
         Self::details(self)
     }
+
+    fn silent(&self) -> Vec<usize> {
+        self.crew().silent()
+    }
 }
 
 /// Gathers what the workers hand out, so that every reader sees everything since the start.
 pub(super) struct Gathered<N> {
     node: Arc<N>,
     engine: engine::Kind,
+    records: Records,
     total: Mutex<Latency>,
 }
 
 impl<N: Node> Gathered<N> {
     /// Of one running role.
-    pub(super) fn new(node: Arc<N>, engine: engine::Kind) -> Self {
-        Self { node, engine, total: Mutex::new(Latency::new()) }
+    pub(super) fn new(node: Arc<N>, plan: &Plan) -> Self {
+        let records = plan.records.clone();
+        Self { node, engine: plan.kind, records, total: Mutex::new(Latency::new()) }
     }
 }
 
@@ -231,7 +265,7 @@ impl<N: Node> Source for Gathered<N> {
 
     fn counters(&self) -> CountersSnapshot {
         let counters = CountersSnapshot::of(self.node.counters());
-        let facts = self.node.facts().into_iter();
+        let facts = self.node.facts().into_iter().chain(self.records.facts());
         facts
             .fold(counters, |counters, (fact, value)| counters.with(fact, value))
             .labelled("engine", self.engine.to_string())
@@ -246,12 +280,12 @@ impl<N: Node> Source for Gathered<N> {
 pub(super) fn start_admin<N: Node>(
     listen: Option<SocketAddr>,
     node: &Arc<N>,
-    engine: engine::Kind,
+    plan: &Plan,
 ) -> Result<Option<Admin>, Failure> {
     let Some(listen) = listen else {
         return Ok(None);
     };
-    let admin = admin::serve(listen, Arc::new(Gathered::new(node.clone(), engine)))?;
+    let admin = admin::serve(listen, Arc::new(Gathered::new(node.clone(), plan)))?;
     tracing::info!(address = %admin.addr(), "admin server listens");
     Ok(Some(admin))
 }

@@ -5,7 +5,11 @@ use std::{process::ExitCode, sync::Arc, thread};
 use super::{
     args::RunArgs,
     cluster,
-    node::{Failure, check_open_files, plan, report, set_level, start_admin, start_log},
+    node::{
+        Failure, check_open_files, plan, report, set_level, start_admin, start_log, tell_ready,
+    },
+    notify::Manager,
+    records,
     signals::{self, Signals},
 };
 use crate::config::ProxyConfig;
@@ -18,25 +22,36 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
     let config = ProxyConfig::load(&args.config)?;
     let log = start_log(&config.log)?;
     let signals = Signals::listen()?;
-    let plan = plan("proxy", &config.workers).map_err(Failure)?;
+    let mut plan = plan("proxy", &config.workers).map_err(Failure)?;
     // One subaccount alone may have so many, with two descriptors each.
     let streams = config.limits.quotas.default.streams_max;
     check_open_files("limits.streams_per_subaccount_max", streams.saturating_mul(2));
+    // Dropped last: what happens while the process ends is recorded.
+    let (records, _recording) = records::start("proxy", &config.audit, config.traces.as_ref())?;
+    plan.records = records;
     let running = Arc::new(cluster::start(&config, &plan)?);
     running.proxy.on_log_level(set_level(log));
-    let _admin = start_admin(config.admin, &running, plan.kind)?;
+    let _admin = start_admin(config.admin, &running, &plan)?;
     tracing::info!(
         address = %running.proxy.address(), workers = plan.cores.len(), engine = %plan.kind,
         "proxy serves"
     );
+    let manager = Manager::of_environment();
+    let status = format!("serves tunnels on {}", running.proxy.address());
+    let _alive = tell_ready(&manager, &running, &status)?;
     let proxy = &running.proxy;
-    let signal = signals.wait_for_end(|| proxy.warn_of_expiry(), || proxy.reload());
+    let reload = || {
+        plan.records.audit.reopen();
+        proxy.reload();
+    };
+    let signal = signals.wait_for_end(|| proxy.warn_of_expiry(), reload);
     running.proxy.leave();
     signals::end_on_second()?;
     // Another replica leads while this one drains.
     if let Some(kubernetes) = &running.kubernetes {
         kubernetes.resign();
     }
+    manager.stopping("drains: accepts no new streams, waits for open ones");
     let delay = running.proxy.drain_delay();
     if !delay.is_zero() {
         let seconds = delay.as_secs();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::document::{Document, base_of, read_file};
 use super::{
-    ChannelConfig, ConfigError, LogConfig, OutboundProxy, WorkersConfig, channel, outbound, quotas,
-    raw, shared,
+    AuditConfig, ChannelConfig, ConfigError, LogConfig, OutboundProxy, TracesConfig, WorkersConfig,
+    audit, channel, outbound, quotas, raw, shared, traces,
 };
 use crate::limits;
 
@@ -32,6 +32,10 @@ pub struct ConnectorConfig {
     pub admin: Option<SocketAddr>,
     /// The log.
     pub log: LogConfig,
+    /// The audit.
+    pub audit: AuditConfig,
+    /// Where spans of traces go, if anywhere.
+    pub traces: Option<TracesConfig>,
     /// The file it was read from; `None` for text that came from elsewhere.
     pub file: Option<PathBuf>,
 }
@@ -103,6 +107,8 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Connector) -> Option<Connecto
     let limits = limits(document, &raw.limits);
     let admin = shared::admin(document, &raw.admin);
     let log = shared::log(document, &raw.log);
+    let audit = audit::audit(document, &raw.audit);
+    let traces = traces::traces(document, &raw.tracing);
     channel::distinct_ports(document, &channels, admin);
     Some(ConnectorConfig {
         subaccount: subaccount?,
@@ -117,6 +123,8 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Connector) -> Option<Connecto
         limits: limits?,
         admin,
         log: log?,
+        audit: audit?,
+        traces: traces?,
         file: None,
     })
 }

@@ -3,6 +3,7 @@
 //!
 //! `config/proxy.toml` and `config/connector.toml` are the manual of every key.
 
+mod audit;
 mod channel;
 mod checks;
 mod connector;
@@ -20,8 +21,10 @@ mod role;
 mod secret;
 mod settings;
 mod shared;
+mod traces;
 pub mod watch;
 
+pub use audit::{AuditConfig, AuditSink};
 pub use channel::{ChannelConfig, ChannelType, Mode};
 pub use connector::{ConnectorConfig, ConnectorLimits, ConnectorTls};
 pub use endpoint::{Endpoint, EndpointError};
@@ -35,3 +38,4 @@ pub use role::Config;
 pub use secret::Secret;
 pub use settings::{Change, Setting, changes};
 pub use shared::{EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig};
+pub use traces::TracesConfig;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::checks::is_host;
 use super::document::{Document, base_of, read_file};
 use super::{
-    ConfigError, LogConfig, MappingsConfig, QuotasConfig, WorkersConfig, mappings, quotas, raw,
-    shared,
+    AuditConfig, ConfigError, LogConfig, MappingsConfig, QuotasConfig, TracesConfig, WorkersConfig,
+    audit, mappings, quotas, raw, shared, traces,
 };
 use crate::limits;
 
@@ -29,6 +29,10 @@ pub struct ProxyConfig {
     pub admin: Option<SocketAddr>,
     /// The log.
     pub log: LogConfig,
+    /// The audit.
+    pub audit: AuditConfig,
+    /// Where spans of traces go, if anywhere.
+    pub traces: Option<TracesConfig>,
     /// The file it was read from; `None` for text that came from elsewhere.
     pub file: Option<PathBuf>,
 }
@@ -141,6 +145,8 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Proxy) -> Option<ProxyConfig>
     let limits = limits(document, &raw.limits);
     let admin = shared::admin(document, &raw.admin);
     let log = shared::log(document, &raw.log);
+    let audit = audit::audit(document, &raw.audit);
+    let traces = traces::traces(document, &raw.tracing);
     let tunnel = tunnel?;
     if admin.is_some_and(|admin| admin == tunnel.listen && admin.port() != 0) {
         document.fault("admin.listen", "is also tunnel.listen; choose another port");
@@ -153,6 +159,8 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Proxy) -> Option<ProxyConfig>
         limits: limits?,
         admin,
         log: log?,
+        audit: audit?,
+        traces: traces?,
         file: None,
     })
 }

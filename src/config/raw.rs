@@ -18,6 +18,8 @@ pub(super) struct Proxy {
     pub(super) limits: ProxyLimits,
     pub(super) admin: Admin,
     pub(super) log: Log,
+    pub(super) audit: Audit,
+    pub(super) tracing: Tracing,
 }
 
 #[derive(Default, Deserialize)]
@@ -124,6 +126,24 @@ pub(super) struct Log {
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+pub(super) struct Audit {
+    pub(super) sink: Option<String>,
+    pub(super) file: Option<PathBuf>,
+    pub(super) rotate_bytes: Option<i64>,
+    pub(super) keep_files: Option<i64>,
+    pub(super) queue_events: Option<i64>,
+    pub(super) required: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Tracing {
+    pub(super) otlp_endpoint: Option<String>,
+    pub(super) sample_ratio: Option<f64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Connector {
     pub(super) subaccount: Subaccount,
     pub(super) tls: ConnectorTls,
@@ -133,6 +153,8 @@ pub(super) struct Connector {
     pub(super) limits: ConnectorLimits,
     pub(super) admin: Admin,
     pub(super) log: Log,
+    pub(super) audit: Audit,
+    pub(super) tracing: Tracing,
 }
 
 #[derive(Default, Deserialize)]

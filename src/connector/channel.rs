@@ -19,7 +19,7 @@ use crate::{
     engine::Socket,
     limits,
     relay::Shard,
-    telemetry::Count,
+    telemetry::{Count, audit::Event},
     tunnel::Backoff,
 };
 
@@ -161,13 +161,37 @@ impl Channel {
         let endpoint = &self.config.endpoint;
         let dialled = open_tunnel(shard, endpoint, outbound, &tls, timeout, attempt).await;
         match &dialled {
-            Ok(_) => self.reached(),
+            Ok(tunnel) => {
+                self.reached();
+                self.record_opened(shard, role, tunnel);
+            }
             Err(error) => {
                 shard.count(Count::TunnelDialsFailed);
                 self.fails(error);
+                shard.audit.record(|| Event::TunnelFailed {
+                    peer: None,
+                    subaccount: role.settings().subaccount.clone(),
+                    serial: role.tls.borrow().serial.to_string(),
+                    reason: error.reason(),
+                    detail: format!("{endpoint}: {error}"),
+                });
             }
         }
         dialled
+    }
+
+    fn record_opened(&self, shard: &Shard, role: &ConnectorRole, tunnel: &Tunnel) {
+        shard.audit.record(|| Event::TunnelOpened {
+            tunnel: tunnel.link.id(),
+            peer: tunnel.address,
+            subaccount: role.settings().subaccount.clone(),
+            location: Some(role.settings().location.clone()),
+            serial: role.tls.borrow().serial.to_string(),
+            protocol: match self.config.mode {
+                Mode::Direct => "http/1.1",
+                Mode::Multiplexed => "h2",
+            },
+        });
     }
 
     /// The proxy answered: the series of failures is over.

@@ -16,6 +16,7 @@ use crate::{
     config::{ChannelConfig, Mode},
     engine::Listener,
     limits,
+    telemetry::{Audit, audit::Event},
     worker::{Crew, Listening},
 };
 
@@ -40,6 +41,7 @@ pub(super) struct Channels {
     board: Board,
     workers: usize,
     next_number: usize,
+    audit: Audit,
 }
 
 /// A port that another channel has just left is free again after at most this.
@@ -48,8 +50,8 @@ const PORT_LOOK: Duration = Duration::from_millis(10);
 
 impl Channels {
     /// None yet, for so many workers.
-    pub(super) fn new(workers: usize) -> Self {
-        Self { board: Board::default(), workers, next_number: 0 }
+    pub(super) fn new(workers: usize, audit: Audit) -> Self {
+        Self { board: Board::default(), workers, next_number: 0, audit }
     }
 
     pub(super) fn board(&self) -> Board {
@@ -68,6 +70,7 @@ impl Channels {
             // The workers number the listeners they start with in their order.
             channel.number = listeners.len();
             if let Some(listening) = bind(&mut channel, self.workers, Duration::ZERO) {
+                self.record_opened(&channel);
                 posts.push(self.post(&channel));
                 listeners.push(listening);
             }
@@ -130,10 +133,18 @@ impl Channels {
     fn open(&mut self, config: &ChannelConfig, crew: &Crew<ConnectorMessage>) -> RunningChannel {
         let mut channel = self.unopened(config);
         if let Some(listening) = bind(&mut channel, self.workers, PORT_PATIENCE) {
+            self.record_opened(&channel);
             self.tell(&channel, crew);
             crew.listen(channel.number, listening);
         }
         channel
+    }
+
+    fn record_opened(&self, channel: &RunningChannel) {
+        if let Some(local) = channel.address {
+            let endpoint = channel.config.endpoint.to_string();
+            self.audit.record(|| Event::ChannelOpened { local, endpoint });
+        }
     }
 
     /// Another configuration behind the same port.

@@ -46,6 +46,25 @@ pub(super) enum TunnelError {
     TimedOut(Duration),
 }
 
+impl TunnelError {
+    /// The stable label for records.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Dial(DialError::Unresolvable(_)) => "unresolvable",
+            Self::Dial(DialError::Unreachable(..)) => "unreachable",
+            Self::Dial(DialError::TimedOut) | Self::TimedOut(_) => "dial_timeout",
+            Self::Dial(DialError::Overloaded | DialError::Exhausted(_)) | Self::Overloaded => {
+                "overloaded"
+            }
+            Self::Dial(DialError::Abandoned) => "client_aborted",
+            Self::Tls(error) => error.reason(),
+            Self::Material(error) => error.reason(),
+            Self::OutboundRefused(_) | Self::OutboundBroken(_) => "outbound_proxy",
+            Self::NotMultiplexed | Self::Http2(_) => "http2",
+        }
+    }
+}
+
 /// Opens one tunnel. `attempt` is told of each socket before it is connected; aborting that
 /// socket ends the dial.
 pub(super) async fn open_tunnel(
@@ -87,7 +106,7 @@ async fn set_up(
     }
     let started = Instant::now();
     let session = tls.connect(&endpoint.host).map_err(TunnelError::Material)?;
-    let link = Rc::new(Link::new(socket.clone(), session));
+    let link = Rc::new(Link::new(shard.name_tunnel(), socket.clone(), session));
     match link.handshake(&shard.pool).await {
         Ok(inbound) => {
             shard.sample(Metric::TlsHandshake, started.elapsed());

@@ -24,8 +24,9 @@ pub fn load_material(config: &ConnectorConfig) -> Result<Material, StartError> {
     let multiplexed = load_client(&files, &[Alpn::H2], tls.allow_tls12, now)?;
     let direct = load_client(&files, &[Alpn::Http1], tls.allow_tls12, now)?;
     check_identity(config, &multiplexed.facts)?;
+    let serial = multiplexed.facts.identity.as_ref().map_or("", |identity| &identity.serial).into();
     Ok(Material {
-        tls: TlsOfModes { direct: direct.tls, multiplexed: multiplexed.tls },
+        tls: TlsOfModes { direct: direct.tls, multiplexed: multiplexed.tls, serial },
         facts: multiplexed.facts,
         fingerprint: multiplexed.fingerprint,
     })

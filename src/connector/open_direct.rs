@@ -13,7 +13,7 @@ use crate::{
     limits,
     protocol::{
         http1::{self, Answer, Parsed},
-        target::SERVICE_TYPE_HEADER,
+        target::{SERVICE_TYPE_HEADER, TRACEPARENT_HEADER},
     },
     relay::{LinkError, with_deadline},
     tunnel::Stride,
@@ -48,7 +48,10 @@ impl Visit {
         let endpoint = &self.channel.config.endpoint;
         let mut head = Vec::new();
         let location = &self.settings.location;
-        http1::write_connect(&endpoint.service, endpoint.port, location, self.kind(), &mut head)
+        let trace = self.trace.to_string();
+        let mut fields = vec![(TRACEPARENT_HEADER, trace.as_str())];
+        fields.extend(self.kind());
+        http1::write_connect(&endpoint.service, endpoint.port, location, &fields, &mut head)
             .map_err(|_| OpenError::Unsendable)?;
         let link = tunnel.link.clone();
         let asking = self.exchange(&mut tunnel, &head);

@@ -36,7 +36,8 @@ impl Visit {
         let mut last = OpenError::NoTunnel;
         for _ in 0..ATTEMPTS {
             let tunnel = tunnels.place(PLACE_TIMEOUT).await.ok_or(OpenError::NoTunnel)?;
-            let request = http2::write_connect(&endpoint.service, endpoint.port, location, is_rfc)
+            let asked = (&*endpoint.service, endpoint.port);
+            let request = http2::write_connect(asked, location, is_rfc, &self.trace.to_string())
                 .ok_or(OpenError::Unsendable)?;
             let asked = tunnel.open(request);
             // Forgetting the request resets its stream; no operation on a socket is involved.

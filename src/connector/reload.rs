@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     config::{ConfigStatus, ConnectorConfig, LiveConfig, SetLevel, watch::WatchedPaths},
+    telemetry::{Audit, audit::Event},
     tls::{Facts, Fingerprint},
     tunnel::Timeouts,
     worker::{Crew, memory_share},
@@ -28,10 +29,16 @@ pub(super) struct Reloader {
     /// Puts another level of the log in force.
     pub(super) log_level: Option<SetLevel>,
     pub(super) watched: WatchedPaths,
+    audit: Audit,
 }
 
 impl Reloader {
-    pub(super) fn new(config: &ConnectorConfig, channels: Channels, material: Material) -> Self {
+    pub(super) fn new(
+        config: &ConnectorConfig,
+        channels: Channels,
+        material: Material,
+        audit: Audit,
+    ) -> Self {
         warn_of_expiry(&material.facts);
         Self {
             config: LiveConfig::new(config),
@@ -41,6 +48,7 @@ impl Reloader {
             certificate: Arc::new(Mutex::new(material.facts)),
             log_level: None,
             watched: WatchedPaths::default(),
+            audit,
         }
     }
 
@@ -101,6 +109,11 @@ impl Reloader {
                 self.tls_seen = material.fingerprint;
                 tracing::info!(subject = material.facts.subject, "certificates changed");
                 warn_of_expiry(&material.facts);
+                self.audit.record(|| Event::Changed {
+                    what: "certificates",
+                    detail: format!("now {}", material.facts.subject),
+                    refused: None,
+                });
                 crew.tell(|| ConnectorMessage::Tls(material.tls.clone()));
                 *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = material.facts;
                 None
@@ -112,6 +125,11 @@ impl Reloader {
             && known.as_ref() != Some(problem)
         {
             tracing::error!(error = problem, "keeping the certificates in use");
+            self.audit.record(|| Event::Changed {
+                what: "certificates",
+                detail: "those in use stay".to_owned(),
+                refused: Some(problem.clone()),
+            });
         }
     }
 }

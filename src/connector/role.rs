@@ -14,6 +14,8 @@ use super::{channel::Channel, channels::tunnels_of, session, status::ChannelStat
 use crate::{
     config::{ChannelConfig, OutboundProxy},
     engine::turn_away,
+    limits,
+    telemetry::Repeats,
     tls::ClientTls,
     tunnel::Timeouts,
     worker::{Role, Worker},
@@ -25,6 +27,8 @@ use crate::{
 pub struct TlsOfModes {
     pub(super) direct: ClientTls,
     pub(super) multiplexed: ClientTls,
+    /// Serial number of the certificate.
+    pub(super) serial: Arc<str>,
 }
 
 /// What control threads tell a connector's workers.
@@ -64,6 +68,7 @@ pub struct Settings {
 pub(super) struct ConnectorRole {
     settings: RefCell<Rc<Settings>>,
     pub(super) tls: RefCell<TlsOfModes>,
+    pub(super) repeats: RefCell<Repeats>,
     /// By the number of their listener.
     channels: RefCell<BTreeMap<usize, Rc<Channel>>>,
 }
@@ -71,7 +76,8 @@ pub(super) struct ConnectorRole {
 impl ConnectorRole {
     pub(super) fn new(settings: Settings, tls: TlsOfModes) -> Self {
         let settings = Rc::new(settings).into();
-        Self { settings, tls: tls.into(), channels: RefCell::default() }
+        let repeats = Repeats::new(limits::LOG_REPEATS_MAX, limits::LOG_REPEATS_INTERVAL).into();
+        Self { settings, tls: tls.into(), repeats, channels: RefCell::default() }
     }
 
     /// What holds now. Whoever needs several parts of it asks once.
@@ -141,6 +147,9 @@ impl Role for ConnectorRole {
     }
 
     fn tick(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant) {
+        for (kind, suppressed) in self.repeats.borrow_mut().finished(now) {
+            tracing::warn!(target: "causeway::refused", kind, suppressed, "lines were left out");
+        }
         if worker.is_draining() {
             return;
         }

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     engine::{Buffer, Socket, turn_away},
     limits,
-    relay::{DirectSource, Ends, Live, Outcome, Party, Shard, Sink, Source, splice},
-    telemetry::{Count, Metric},
+    relay::{DirectSource, Ends, Live, Outcome, Shard, Sink, Source, splice},
+    telemetry::{Count, Metric, Party, TraceContext, TunnelId, Verdict, audit::Event, trace::Span},
     tunnel::{Direction, Phase},
 };
 
@@ -29,6 +29,8 @@ pub(super) enum OpenError {
     Lost(String),
     #[error("no tunnel is up")]
     NoTunnel,
+    #[error("too many audit records wait to be written")]
+    Unrecorded,
     #[error("the proxy's answer is not HTTP/1.1")]
     NotHttp,
     #[error("the service or location id cannot be sent in a request; correct the configuration")]
@@ -45,6 +47,7 @@ impl OpenError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Tunnel(_) | Self::NoTunnel => "tunnel",
+            Self::Unrecorded => "overloaded",
             Self::Refused { .. } => "refused",
             Self::Lost(_) => "tunnel_lost",
             Self::NotHttp | Self::Unsendable => "malformed",
@@ -79,7 +82,8 @@ pub(super) async fn serve(
         live.set_plain(client.clone());
         live.enter(Phase::Opening, accepted_at);
         let shard = shard.clone();
-        let visit = Visit { shard, role, settings, channel, live, client, peer };
+        let trace = shard.traces.begin();
+        let visit = Visit { shard, role, settings, channel, live, trace, client, peer };
         visit.run(accepted_at).await;
     }
     shard.dismiss(key);
@@ -92,26 +96,32 @@ pub(super) struct Visit {
     pub(super) settings: Rc<Settings>,
     pub(super) channel: Rc<Channel>,
     pub(super) live: Rc<Live>,
+    /// Told to the proxy, so that both logs tell of the same stream.
+    pub(super) trace: TraceContext,
     client: Socket,
     peer: SocketAddr,
 }
 
 impl Visit {
     async fn run(mut self, accepted_at: Instant) {
+        if self.shard.audit.refuses() {
+            return self.give_up(&OpenError::Unrecorded, accepted_at);
+        }
         loop {
             let channel = self.channel.clone();
             let error = match &channel.tunnels {
                 Tunnels::Direct(warm) => match Box::pin(self.open_direct(warm)).await {
                     Ok(Opened { tunnel: Tunnel { link, inbound, address }, early }) => {
                         let source = DirectSource { link: link.clone(), inbound };
-                        return self.relay((source, link), early, address, accepted_at).await;
+                        let way = (link.id(), address);
+                        return self.relay((source, link), early, way, accepted_at).await;
                     }
                     Err(error) => error,
                 },
                 Tunnels::Multiplexed(fleet) => match Box::pin(self.open_multiplexed(fleet)).await {
                     Ok(OpenedStream { tunnel, source, sink }) => {
-                        let address = tunnel.address();
-                        return self.relay((source, sink), None, address, accepted_at).await;
+                        let way = (tunnel.tunnel().link().id(), tunnel.address());
+                        return self.relay((source, sink), None, way, accepted_at).await;
                     }
                     Err(error) => error,
                 },
@@ -119,7 +129,7 @@ impl Visit {
             match channel.successor() {
                 // The channel changed meanwhile, and nothing of the client's was sent yet.
                 Some(successor) if self.live.failure().is_none() => self.channel = successor,
-                _ => return self.give_up(&error),
+                _ => return self.give_up(&error, accepted_at),
             }
         }
     }
@@ -128,19 +138,25 @@ impl Visit {
         self,
         (source, sink): (impl Source, impl Sink),
         early: Option<Buffer>,
-        target: SocketAddr,
+        (tunnel, target): (TunnelId, SocketAddr),
         accepted_at: Instant,
     ) {
         let established_at = Instant::now();
-        self.shard.sample(Metric::Connect, established_at - accepted_at);
+        let connect = established_at - accepted_at;
+        self.shard.sample(Metric::Connect, connect);
         self.live.enter(Phase::Relaying, established_at);
         let party = Party {
             subaccount: self.settings.subaccount.clone(),
             location: self.settings.location.clone(),
+            serial: self.role.tls.borrow().serial.to_string(),
             service: self.channel.config.endpoint.service.clone(),
             peer: self.peer,
-            traceparent: None,
+            tunnel,
+            traceparent: Some(self.trace.to_string()),
+            span: self.shard.traces.first(self.trace),
             target,
+            connect,
+            dial: None,
         };
         let outcome = Outcome::new(self.shard.clone(), self.live.clone(), party, established_at);
         self.channel.status.stream_opened();
@@ -152,23 +168,46 @@ impl Visit {
         outcome.ended(ending);
     }
 
-    fn give_up(&self, error: &OpenError) {
+    fn give_up(&self, error: &OpenError, accepted_at: Instant) {
         self.client.abort();
+        if let Some(seed) = self.shard.traces.first(self.trace) {
+            let span = Span::new(seed, "causeway.stream", accepted_at, accepted_at.elapsed())
+                .with("causeway.service", &*self.channel.config.endpoint.service)
+                .with("network.peer.address", self.peer)
+                .failed(error.to_string());
+            self.shard.traces.record(span);
+        }
         self.report(error);
     }
 
     fn report(&self, error: &OpenError) {
         self.shard.count(Count::Refused(error.reason()));
+        self.shard.audit.record(|| Event::StreamRefused {
+            peer: self.peer,
+            tunnel: None,
+            subaccount: self.settings.subaccount.clone(),
+            location: self.settings.location.clone(),
+            serial: self.role.tls.borrow().serial.to_string(),
+            service: self.channel.config.endpoint.service.clone(),
+            reason: error.reason(),
+        });
         let news = match error {
             // The dial has said so itself.
             OpenError::Tunnel(_) | OpenError::NoTunnel => false,
             _ => self.channel.status.set_problem(Part::Service, Some(error.to_string())),
         };
-        if news {
-            tracing::warn!(
-                target: "causeway::refused",
-                endpoint = %self.channel.config.endpoint, peer = %self.peer, "{error}"
-            );
+        if !news {
+            return;
+        }
+        // Two errors in turns are news each time.
+        let kind = format!("{} {}", error.reason(), self.channel.config.endpoint);
+        match self.role.repeats.borrow_mut().judge(&kind, Instant::now()) {
+            Verdict::Suppress => self.shard.count(Count::LogLinesSuppressed),
+            Verdict::Write { suppressed } => tracing::warn!(
+                target: "causeway::refused", suppressed,
+                endpoint = %self.channel.config.endpoint, peer = %self.peer,
+                traceparent = %self.trace, "{error}"
+            ),
         }
     }
 }

@@ -50,11 +50,12 @@ pub struct RunningConnector {
 /// [`StartError`] says what is wrong and what to do.
 pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, StartError> {
     let material = load_material(config)?;
-    let mut channels = Channels::new(plan.cores.len());
+    let audit = plan.records.audit.clone();
+    let mut channels = Channels::new(plan.cores.len(), audit.clone());
     let (listeners, posts) = channels.open_all(&config.channels);
     let crew = Arc::new(start_workers(config, plan, &material, listeners, posts)?);
     let board = channels.board();
-    let reloader = Reloader::new(config, channels, material);
+    let reloader = Reloader::new(config, channels, material, audit);
     reloader.watch();
     let (certificate, config_status) = (reloader.certificate.clone(), reloader.config_status());
     let watched = reloader.watched.clone();

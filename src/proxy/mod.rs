@@ -5,6 +5,7 @@ mod authorise;
 mod budgets;
 mod doorkeeper;
 mod hold;
+mod notes;
 mod probe;
 mod reload;
 mod request;

@@ -2,7 +2,7 @@
 //! the workers, what is not leaves the old state in place and says so.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
@@ -16,6 +16,7 @@ use crate::{
     config::{ConfigStatus, LiveConfig, ProxyConfig, SetLevel, watch::WatchedPaths},
     limits,
     mapping::{Mapping, MappingTable, Problem, load_directory},
+    telemetry::{Audit, audit::Event},
     tls::{Facts, Fingerprint, MaterialError, ServerMaterial},
     worker::Crew,
 };
@@ -40,14 +41,16 @@ pub(super) struct Reloader {
     problems_said: BTreeSet<String>,
     tls_seen: Option<Fingerprint>,
     pub(super) status: Arc<Mutex<Status>>,
+    audit: Audit,
 }
 
 impl Reloader {
-    pub(super) fn new(config: &ProxyConfig) -> Self {
+    pub(super) fn new(config: &ProxyConfig, audit: Audit) -> Self {
         Self {
             config: LiveConfig::new(config),
             log_level: None,
             watched: WatchedPaths::default(),
+            audit,
             table: Arc::default(),
             mappings_seen: None,
             problems_said: BTreeSet::new(),
@@ -161,6 +164,11 @@ impl Reloader {
         problems.extend(conflicts.iter().map(Problem::to_string));
         self.say_problems(problems);
         self.set_quotas(&table);
+        if self.audit.is_on()
+            && let Some(detail) = difference(&self.table, &table)
+        {
+            self.audit.record(|| Event::Changed { what: "mappings", detail, refused: None });
+        }
         self.table = Arc::new(table);
         self.lock().mappings = self.table.len();
         self.table.clone()
@@ -171,6 +179,11 @@ impl Reloader {
         for problem in &problems {
             if !self.problems_said.contains(problem) {
                 tracing::error!(target: "causeway::mapping", "{problem}");
+                self.audit.record(|| Event::Changed {
+                    what: "mappings",
+                    detail: "a mapping".to_owned(),
+                    refused: Some(problem.clone()),
+                });
             }
         }
         self.problems_said = problems.iter().cloned().collect();
@@ -185,7 +198,15 @@ impl Reloader {
                 let text = error.to_string();
                 let known = self.lock().tls_problem.replace(text.clone());
                 // The rescan sees the same broken files again; once is enough to say so.
-                return if known == Some(text) { Ok(None) } else { Err(error) };
+                if known.as_ref() == Some(&text) {
+                    return Ok(None);
+                }
+                self.audit.record(|| Event::Changed {
+                    what: "certificates",
+                    detail: "those in use stay".to_owned(),
+                    refused: Some(text),
+                });
+                return Err(error);
             }
         };
         self.lock().tls_problem = None;
@@ -193,6 +214,11 @@ impl Reloader {
             return Ok(None);
         }
         self.tls_seen = Some(material.fingerprint);
+        self.audit.record(|| Event::Changed {
+            what: "certificates",
+            detail: format!("now {}", material.facts.subject),
+            refused: None,
+        });
         for warning in &material.facts.warnings {
             tracing::warn!("{warning}");
         }
@@ -226,4 +252,48 @@ pub(super) fn warn_of_expiry(facts: &Facts) {
     if let Some(days) = facts.days_left(SystemTime::now(), limits::EXPIRY_WARNING) {
         tracing::warn!(days, "the server certificate expires soon; replace its files in place");
     }
+}
+
+/// What a change of the mappings comes to, in words; nothing where nothing changed.
+fn difference(old: &MappingTable, new: &MappingTable) -> Option<String> {
+    let (before, after) = (by_name(old), by_name(new));
+    let mut changes = Vec::new();
+    for (name, mapping) in &after {
+        match before.get(name) {
+            None => changes.push(format!("+{name} ({})", told(mapping))),
+            Some(other) if !is_same(other, mapping) => {
+                changes.push(format!("~{name} ({})", told(mapping)));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = before.keys().filter(|name| !after.contains_key(*name));
+    changes.extend(gone.map(|name| format!("-{name}")));
+    if changes.is_empty() {
+        return None;
+    }
+    let more = changes.len().saturating_sub(limits::AUDIT_NAMES_MAX);
+    changes.truncate(limits::AUDIT_NAMES_MAX);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    Some(format!("{} in force: {}{more}", new.len(), changes.join(", ")))
+}
+
+fn by_name(table: &MappingTable) -> BTreeMap<&str, &Arc<Mapping>> {
+    table.iter().map(|mapping| (mapping.name.as_str(), mapping)).collect()
+}
+
+/// Whether two mappings allow the same; where one stands in its file is no part of that.
+fn is_same(one: &Arc<Mapping>, other: &Arc<Mapping>) -> bool {
+    let key = |mapping: &Mapping| (mapping.service_type, mapping.address.port);
+    Arc::ptr_eq(one, other)
+        || (key(one) == key(other)
+            && one.address.host == other.address.host
+            && one.subaccount == other.subaccount
+            && one.service == other.service
+            && one.locations == other.locations)
+}
+
+fn told(mapping: &Mapping) -> String {
+    let Mapping { service_type, subaccount, service, address, locations, .. } = mapping;
+    format!("{service_type} {subaccount}/{service} at {address} for {locations:?}")
 }

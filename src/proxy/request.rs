@@ -28,17 +28,17 @@ pub(super) enum Asked {
     Stream(Box<Demand>),
     /// Whether we are well, by an authenticated caller.
     Health,
-    /// Something that is answered with a refusal.
-    Refused(Refusal),
+    /// Something that is answered with a refusal; the caller, where that is known.
+    Refused(Refusal, Option<Identity>),
     /// Nothing: the peer left, or its time was up.
     Nothing,
 }
 
-/// Reads the head, then checks the caller before it looks at what the caller wants, so that a
+/// Reads the head, then judges the caller before it looks at what the caller wants, so that a
 /// stranger learns nothing but that it is one.
 pub(super) async fn read_request(
     pool: &BufferPool,
-    (settings, peer): (&Settings, IpAddr),
+    (caller, settings, peer): (Result<Identity, Refusal>, &Settings, IpAddr),
     live: &Live,
     link: &Link,
     inbound: &mut Inbound,
@@ -46,14 +46,15 @@ pub(super) async fn read_request(
     let Some((parsed, early)) = read_head(pool, live, link, inbound).await else {
         return Asked::Nothing;
     };
-    match (caller_of(settings, link), parsed) {
+    match (caller, parsed) {
         // Whoever asks from this machine, our own probe above all, has no certificate.
         (Err(Refusal::NoCertificate), Ok(Request::Healthcheck))
             if is_neighbour(peer, settings.listen) =>
         {
             Asked::Health
         }
-        (Err(refusal), _) | (Ok(_), Err(refusal)) => Asked::Refused(refusal),
+        (Err(refusal), _) => Asked::Refused(refusal, None),
+        (Ok(identity), Err(refusal)) => Asked::Refused(refusal, Some(identity)),
         (Ok(_), Ok(Request::Healthcheck)) => Asked::Health,
         (Ok(identity), Ok(Request::Connect(request))) => {
             Asked::Stream(Box::new(Demand { request, identity, early }))

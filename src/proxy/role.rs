@@ -103,7 +103,11 @@ impl Role for ProxyRole {
         }
     }
 
-    fn tick(self: &Rc<Self>, _worker: &Rc<Worker>, _now: Instant) {}
+    fn tick(self: &Rc<Self>, _worker: &Rc<Worker>, now: Instant) {
+        for (kind, suppressed) in self.repeats.borrow_mut().finished(now) {
+            tracing::warn!(target: "causeway::refused", kind, suppressed, "lines were left out");
+        }
+    }
 }
 
 impl ProxyRole {

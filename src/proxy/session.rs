@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     hold::hold,
-    request::{Asked, Demand, read_request},
+    request::{Asked, Demand, caller_of, read_request},
     role::ProxyRole,
     streams::carry_streams,
     visit::{Dialled, Visit},
@@ -18,7 +18,7 @@ use crate::{
     engine::{Buffer, Socket, Tuning},
     protocol::{ConnectRequest, Refusal, http1},
     relay::{DirectSource, Inbound, Link, LinkError, Live, Shard, linger},
-    telemetry::{Count, Metric},
+    telemetry::{Count, Metric, audit::Event},
     tls::{Alpn, Identity},
     tunnel::{Ending, Phase},
     worker::Worker,
@@ -49,22 +49,32 @@ pub(super) async fn serve(
     if Instant::now() < turn && !Box::pin(hold(&shard, &live, turn)).await {
         return shard.dismiss(key);
     }
-    if let Some(mut tunnel) = Box::pin(shake_hands(&shard, &role, &live, fd)).await {
+    if let Some(mut tunnel) = Box::pin(shake_hands(&shard, &role, &live, (fd, peer))).await {
         if live.is_authenticated() {
             role.doorkeeper.borrow_mut().knows(peer.ip());
         }
         live.enter(Phase::Waiting, Instant::now());
-        let tunnel_live = live.clone();
-        let visit = Visit { worker, role, shard: shard.clone(), live, tunnel: tunnel_live, peer };
+        let settings = role.settings();
+        let caller = caller_of(&settings, &tunnel.link);
+        let visit = Visit {
+            worker,
+            role,
+            shard: shard.clone(),
+            carrier: live.clone(),
+            live,
+            peer,
+            tunnel: tunnel.link.id(),
+        };
         match tunnel.link.with_session(|session| session.alpn()) {
             Alpn::H2 => {
                 // A tunnel that is gone already shows at its first use.
                 let _ = tunnel.link.socket().tune(&Tuning::tunnel());
-                Box::pin(carry_streams(visit, tunnel)).await;
+                Box::pin(carry_streams(visit, tunnel, caller)).await;
             }
             Alpn::Http1 => {
+                visit.note_tunnel("http/1.1", &caller);
                 let Tunnel { link, inbound } = &mut tunnel;
-                let caller = (&*settings, visit.peer.ip());
+                let caller = (caller, &*settings, visit.peer.ip());
                 let asked = read_request(&shard.pool, caller, &visit.live, link, inbound);
                 let asked = Box::pin(asked).await;
                 answer(&visit, tunnel, asked).await;
@@ -78,7 +88,7 @@ async fn shake_hands(
     shard: &Rc<Shard>,
     role: &ProxyRole,
     live: &Rc<Live>,
-    fd: OwnedFd,
+    (fd, peer): (OwnedFd, SocketAddr),
 ) -> Option<Tunnel> {
     let Some(_permit) = shard.handshake_permit() else {
         shard.count(Count::Refused("overloaded"));
@@ -93,7 +103,7 @@ async fn shake_hands(
     socket.tune(&Tuning::default()).ok()?;
     let era = role.tls_era.get();
     let session = role.tls.borrow().accept().ok()?;
-    let link = Rc::new(Link::new(socket, session));
+    let link = Rc::new(Link::new(shard.name_tunnel(), socket, session));
     live.set_tunnel(link.clone());
     let shaken = link.handshake(&shard.pool).await;
     match shaken.and_then(|inbound| still_welcome(role, era, &link).map(|()| inbound)) {
@@ -113,6 +123,17 @@ async fn shake_hands(
             };
             shard.count(Count::HandshakesFailed(reason));
             tracing::debug!(%error, reason, "TLS handshake failed");
+            // Who connects and leaves (a load balancer that looks whether we listen) has tried
+            // nothing.
+            if reason != "closed" {
+                shard.audit.record(|| Event::TunnelFailed {
+                    peer: Some(peer),
+                    subaccount: String::new(),
+                    serial: String::new(),
+                    reason,
+                    detail: error.to_string(),
+                });
+            }
             let mut inbound = Inbound::starting_with(None);
             // The alert that says why must arrive before the connection closes.
             linger(shard, live, &link, &mut inbound).await;
@@ -148,14 +169,14 @@ async fn answer(visit: &Visit, mut tunnel: Tunnel, asked: Asked) {
             visit.shard.count(Count::Healthchecks);
             return say_goodbye(visit, &mut tunnel, http1::write_healthy).await;
         }
-        Asked::Refused(refusal) => {
-            visit.note_refusal(&refusal, "", "");
+        Asked::Refused(refusal, identity) => {
+            visit.note_refusal(&refusal, identity.as_ref(), None);
             refusal
         }
         Asked::Stream(demand) if visit.worker.is_draining() => {
             let Demand { request, identity, .. } = *demand;
             let refusal = Refusal::Draining;
-            visit.note_refusal(&refusal, &identity.subaccount, &request.target.service);
+            visit.note_refusal(&refusal, Some(&identity), Some(&request));
             refusal
         }
         Asked::Stream(demand) => {
@@ -166,7 +187,7 @@ async fn answer(visit: &Visit, mut tunnel: Tunnel, asked: Asked) {
                 }
                 Err(None) => return,
                 Err(Some(refusal)) => {
-                    visit.note_refusal(&refusal, &identity.subaccount, &request.target.service);
+                    visit.note_refusal(&refusal, Some(&identity), Some(&request));
                     refusal
                 }
             }

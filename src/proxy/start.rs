@@ -25,15 +25,12 @@ use super::{
 use crate::{
     config::{ConfigStatus, ProxyConfig, watch::FileWatch},
     engine::Listener,
+    limits,
     mapping::Snapshot,
     telemetry::Repeats,
     tls::MaterialError,
     worker::{self, Crew, Listening, Plan},
 };
-
-/// Lines per kind of refusal and subaccount in [`REFUSAL_LINES_INTERVAL`]; the rest is counted.
-const REFUSAL_LINES_MAX: u32 = 10;
-const REFUSAL_LINES_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Why a proxy cannot start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +78,7 @@ pub fn start_with(
     plan: &Plan,
     first: Option<Snapshot>,
 ) -> Result<RunningProxy, StartError> {
-    let mut reloader = Reloader::new(config);
+    let mut reloader = Reloader::new(config, plan.records.audit.clone());
     // The first look never answers "unchanged".
     let material = reloader.changed_tls()?.ok_or_else(|| io::Error::other("no certificates"))?;
     let table = match first {
@@ -102,7 +99,7 @@ pub fn start_with(
             tls: tls.clone().into(),
             tls_era: Cell::default(),
             table: table.clone().into(),
-            repeats: Repeats::new(REFUSAL_LINES_MAX, REFUSAL_LINES_INTERVAL).into(),
+            repeats: Repeats::new(limits::LOG_REPEATS_MAX, limits::LOG_REPEATS_INTERVAL).into(),
             budgets: Budgets::new(worker.shard.loans.clone(), workers).into(),
             doorkeeper: Doorkeeper::new(strangers, offenders, Instant::now()).into(),
         })

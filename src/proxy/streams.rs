@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::{request::caller_of, session::Tunnel, visit::Visit};
+use super::{session::Tunnel, visit::Visit};
 use crate::{
     limits,
     protocol::{
@@ -20,9 +20,12 @@ use crate::{
 };
 
 /// Serves a tunnel until it ends.
-pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
+pub(super) async fn carry_streams(
+    visit: Visit,
+    tunnel: Tunnel,
+    mut caller: Result<Identity, Refusal>,
+) {
     let settings = visit.role.settings();
-    let mut caller = caller_of(&settings, &tunnel.link);
     // A subaccount that no mapping names is known by no table; the budgets bound its tunnels.
     let usage = caller.as_ref().ok().and_then(|who| visit.role.usage_of(&who.subaccount));
     let permit = usage.as_ref().map(|usage| usage.try_tunnel());
@@ -30,8 +33,13 @@ pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
         Ok(identity) => visit.role.budgets.borrow_mut().lend(&identity.subaccount),
         Err(_) => None,
     };
-    if caller.is_ok() && (window.is_none() || matches!(permit, Some(None))) {
-        caller = Err(Refusal::TenantLimit("tunnels"));
+    match &caller {
+        Ok(identity) if window.is_none() || matches!(permit, Some(None)) => {
+            let refusal = Refusal::TenantLimit("tunnels");
+            visit.note_tunnel_refused(&refusal, Some(identity));
+            caller = Err(refusal);
+        }
+        _ => visit.note_tunnel("h2", &caller),
     }
     let windows = Windows {
         stream: limits::STREAM_WINDOW_BYTES_MIN,
@@ -61,8 +69,7 @@ pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
         shard.count(Count::Refused(reason));
         let peer = host.visit.peer;
         host.visit.role.doorkeeper.borrow_mut().offended(peer.ip(), Instant::now());
-        let subaccount = host.caller.as_ref().map_or("", |caller| &caller.subaccount);
-        tracing::warn!(%peer, subaccount, reason, "tunnel ended");
+        host.visit.say_tunnel_ended(reason, host.caller.as_ref().ok());
     }
     host.tunnel.borrow_mut().take();
     drop(permit);
@@ -117,29 +124,30 @@ impl Host {
             role: tunnel.role.clone(),
             shard: tunnel.shard.clone(),
             live: live.clone(),
-            tunnel: tunnel.live.clone(),
+            carrier: tunnel.live.clone(),
             peer: tunnel.peer,
+            tunnel: tunnel.tunnel,
         };
         let key = match visit.shard.admit(&live) {
             Ok(key) => key,
             Err(what) => {
                 let refusal = Refusal::Overloaded(what);
-                visit.note_refusal(&refusal, "", "");
+                visit.note_refusal(&refusal, self.caller.as_ref().ok(), None);
                 return arrival.refuse(&refusal);
             }
         };
         let request = std::mem::replace(&mut arrival.request, Err(Refusal::Draining));
         match (&self.caller, request) {
             (Err(refusal), _) => {
-                visit.note_refusal(refusal, "", "");
+                visit.note_refusal(refusal, None, None);
                 arrival.refuse(refusal);
             }
             (Ok(identity), Err(refusal)) => {
-                visit.note_refusal(&refusal, &identity.subaccount, "");
+                visit.note_refusal(&refusal, Some(identity), None);
                 arrival.refuse(&refusal);
             }
             (Ok(identity), Ok(Request::Healthcheck)) if visit.worker.is_draining() => {
-                visit.note_refusal(&Refusal::Draining, &identity.subaccount, "");
+                visit.note_refusal(&Refusal::Draining, Some(identity), None);
                 arrival.refuse(&Refusal::Draining);
             }
             (Ok(_), Ok(Request::Healthcheck)) => {
@@ -162,7 +170,7 @@ impl Host {
     ) {
         if arrival.is_gone() {
             // Reset in the same breath, by its peer or by us for what the peer did: no dial.
-            visit.shard.count(Count::Refused(Ending::ClientAborted.reason()));
+            visit.note_unserved(Ending::ClientAborted.reason(), Some(identity), Some(request));
             return self.given_up(visit);
         }
         let pending = Pending(Rc::new(RefCell::new(Some(arrival))));
@@ -175,12 +183,12 @@ impl Host {
             Ok(dialled) => dialled,
             Err(None) => return self.given_up(visit),
             Err(Some(refusal)) => {
-                visit.note_refusal(&refusal, &identity.subaccount, &request.target.service);
+                visit.note_refusal(&refusal, Some(identity), Some(request));
                 return arrival.refuse(&refusal);
             }
         };
         if arrival.is_gone() {
-            visit.shard.count(Count::Refused(Ending::ClientAborted.reason()));
+            visit.note_unserved(Ending::ClientAborted.reason(), Some(identity), Some(request));
             return self.given_up(visit);
         }
         if let Some((source, sink)) = arrival.establish() {

@@ -1,7 +1,12 @@
 //! One request of one peer, whatever tunnel it came by: dialling its service, relaying its
 //! stream, refusing it.
 
-use std::{io, net::SocketAddr, rc::Rc, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use super::{
     authorise::{Caller, authorise},
@@ -11,8 +16,8 @@ use crate::{
     engine::{Buffer, SizeClass, Socket},
     mapping::Mapping,
     protocol::{ConnectRequest, ProxyHeader, Refusal},
-    relay::{DialError, Ends, Live, Outcome, Party, Shard, Sink, Source, connect_any, splice},
-    telemetry::{Count, Metric, Verdict},
+    relay::{DialError, Ends, Live, Outcome, Shard, Sink, Source, connect_any, splice},
+    telemetry::{Metric, Party, TunnelId, trace::Seed},
     tls::Identity,
     tunnel::{Direction, Phase},
     worker::Worker,
@@ -25,35 +30,21 @@ pub(super) struct Visit {
     pub(super) shard: Rc<Shard>,
     pub(super) live: Rc<Live>,
     /// The session of its tunnel: in mode `direct` the same.
-    pub(super) tunnel: Rc<Live>,
+    pub(super) carrier: Rc<Live>,
     pub(super) peer: SocketAddr,
+    pub(super) tunnel: TunnelId,
 }
 
-/// A service that answered, and when it was asked for.
+/// A service that answered, when it was asked for, and how long its dial took.
 pub(super) struct Dialled {
     plain: Socket,
     target: SocketAddr,
     asked_at: Instant,
+    took: Duration,
+    span: Option<Seed>,
 }
 
 impl Visit {
-    /// Counts a refusal and says it in the log.
-    pub(super) fn note_refusal(&self, refusal: &Refusal, subaccount: &str, service: &str) {
-        self.shard.count(Count::Refused(refusal.reason()));
-        let mut repeats = self.role.repeats.borrow_mut();
-        // One tenant's flood must not hide another's line.
-        let kind = format!("{} {subaccount}", refusal.reason());
-        match repeats.judge(&kind, Instant::now()) {
-            Verdict::Suppress => self.shard.count(Count::LogLinesSuppressed),
-            Verdict::Write { suppressed } => tracing::warn!(
-                target: "causeway::refused",
-                peer = %self.peer, subaccount, service, suppressed,
-                status = refusal.status(), reason = refusal.reason(),
-                "{}", refusal.body().trim_end()
-            ),
-        }
-    }
-
     /// Authorises the request and dials its service. `Err(None)` when the session was ended
     /// meanwhile and nobody waits for an answer.
     pub(super) async fn dial(
@@ -62,12 +53,17 @@ impl Visit {
         identity: &Identity,
     ) -> Result<Dialled, Option<Refusal>> {
         let asked_at = Instant::now();
-        match self.authorised_dial(request, identity).await {
-            Ok((plain, target)) => Ok(Dialled { plain, target, asked_at }),
+        let span = self.shard.traces.asked(request.traceparent.as_deref());
+        let outcome = self.authorised_dial(request, identity, span).await;
+        if let (Err(refusal), Some(seed)) = (&outcome, span) {
+            self.trace_refusal(seed, asked_at, refusal, (request, identity));
+        }
+        match outcome {
+            Ok((plain, target, took)) => Ok(Dialled { plain, target, asked_at, took, span }),
             Err(refusal) => match self.live.failure() {
                 None => Err(Some(refusal)),
                 Some(ending) => {
-                    self.shard.count(Count::Refused(ending.reason()));
+                    self.note_unserved(ending.reason(), Some(identity), Some(request));
                     Err(None)
                 }
             },
@@ -78,7 +74,11 @@ impl Visit {
         &self,
         request: &ConnectRequest,
         identity: &Identity,
-    ) -> Result<(Socket, SocketAddr), Refusal> {
+        span: Option<Seed>,
+    ) -> Result<(Socket, SocketAddr, Duration), Refusal> {
+        if self.shard.audit.refuses() {
+            return Err(Refusal::Overloaded("audit records not yet written"));
+        }
         let table = self.role.table.borrow().clone();
         let caller = Caller { identity, source: self.peer.ip() };
         let grant = authorise(&table, caller, request, Instant::now())?;
@@ -95,13 +95,17 @@ impl Visit {
             self.live.failure().is_none()
         })
         .await;
-        let dialled = dialled.map_err(refusal_of)?;
-        self.shard.sample(Metric::Dial, started.elapsed());
+        let took = started.elapsed();
+        if let Some(seed) = span {
+            self.trace_dial(seed.part(), (started, took), &dialled);
+        }
+        let (plain, target) = dialled.map_err(refusal_of)?;
+        self.shard.sample(Metric::Dial, took);
         if mapping.proxy_header {
-            let told = self.introduce(&dialled.0, &mapping, request, identity).await;
+            let told = self.introduce(&plain, &mapping, request, identity).await;
             told.map_err(|error| Refusal::ServiceUnreachable(error.to_string()))?;
         }
-        Ok(dialled)
+        Ok((plain, target, took))
     }
 
     /// Tells the service who is there, before anything else.
@@ -112,7 +116,7 @@ impl Visit {
         request: &ConnectRequest,
         identity: &Identity,
     ) -> io::Result<()> {
-        let local = self.tunnel.with_link(|link| link.socket().local_addr());
+        let local = self.carrier.with_link(|link| link.socket().local_addr());
         let header = ProxyHeader {
             source: self.peer,
             destination: local.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))?,
@@ -137,15 +141,21 @@ impl Visit {
         early: Option<Buffer>,
     ) {
         let established_at = Instant::now();
-        self.shard.sample(Metric::Connect, established_at - dialled.asked_at);
+        let connect = established_at - dialled.asked_at;
+        self.shard.sample(Metric::Connect, connect);
         self.live.enter(Phase::Relaying, established_at);
         let party = Party {
             subaccount: identity.subaccount.clone(),
             location: request.location.clone(),
+            serial: identity.serial.clone(),
             service: request.target.service.clone(),
             peer: self.peer,
+            tunnel: self.tunnel,
             traceparent: request.traceparent.clone(),
+            span: dialled.span,
             target: dialled.target,
+            connect,
+            dial: Some(dialled.took),
         };
         let outcome = Outcome::new(self.shard.clone(), self.live.clone(), party, established_at);
         let plain = dialled.plain;

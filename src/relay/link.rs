@@ -9,6 +9,7 @@ use super::{Inbound, shard::class_for};
 use crate::{
     engine::{Buffer, BufferPool, SizeClass, Socket},
     limits,
+    telemetry::TunnelId,
     tls::{self, TlsError},
 };
 
@@ -67,6 +68,7 @@ impl LinkError {
 /// whoever seals holds `writing` until its bytes are sent. What the receiving side must answer
 /// (key updates, alerts) waits in `control` and leaves before the next sealed byte.
 pub struct Link {
+    id: TunnelId,
     socket: Socket,
     session: RefCell<Box<dyn tls::Session>>,
     writing: tokio::sync::Mutex<()>,
@@ -77,14 +79,20 @@ pub struct Link {
 
 impl Link {
     /// A link over `socket` whose handshake has not begun.
-    pub fn new(socket: Socket, session: Box<dyn tls::Session>) -> Self {
+    pub fn new(id: TunnelId, socket: Socket, session: Box<dyn tls::Session>) -> Self {
         Self {
+            id,
             socket,
             session: RefCell::new(session),
             writing: tokio::sync::Mutex::new(()),
             control: RefCell::default(),
             finished: Cell::new(false),
         }
+    }
+
+    /// Its name in records.
+    pub fn id(&self) -> TunnelId {
+        self.id
     }
 
     /// The socket below.

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{Link, mux::Tunnel};
@@ -112,6 +112,8 @@ pub struct Live {
     /// The plain end finished its direction, so nobody reads there; should it break, this is why
     /// the stream ended.
     unread: Cell<Option<Ending>>,
+    /// From the established stream to the service's first byte.
+    first_byte: Cell<Option<Duration>>,
 }
 
 impl Live {
@@ -126,6 +128,7 @@ impl Live {
             tuned: Cell::new(false),
             grant: RefCell::default(),
             unread: Cell::default(),
+            first_byte: Cell::default(),
         }
     }
 
@@ -202,6 +205,15 @@ impl Live {
     /// Why the session was ended from outside or failed, if it did.
     pub fn failure(&self) -> Option<Ending> {
         self.stream.borrow().failure()
+    }
+
+    /// How long the service's first byte took from the established stream, once it came.
+    pub fn first_byte(&self) -> Option<Duration> {
+        self.first_byte.get()
+    }
+
+    pub(super) fn set_first_byte(&self, waited: Duration) {
+        self.first_byte.set(Some(waited));
     }
 
     /// Payload bytes so far: up, down.

@@ -21,6 +21,6 @@ pub use inbound::{Chunk, Inbound};
 pub use link::{Link, LinkError};
 pub use live::{Grant, Live, TunnelSide};
 pub use mux::{Arrival, ClientTunnel, MuxSink, MuxSource, OpenError, Opened, Tunnel, serve};
-pub use outcome::{Outcome, Party};
+pub use outcome::Outcome;
 pub use shard::Shard;
 pub use splice::{Ends, splice};

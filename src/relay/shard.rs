@@ -12,7 +12,7 @@ use super::Live;
 use crate::{
     engine::{BufferPool, Driver, SizeClass, exhausted},
     limits,
-    telemetry::{Count, Counters, Latency, Metric, names},
+    telemetry::{Audit, Count, Counters, Latency, Metric, Records, Traces, TunnelId, names},
     tunnel::{Budget, Held, Key, Memory, Stride, Table},
 };
 
@@ -30,6 +30,11 @@ pub struct Shard {
     /// Credit that its tunnels' peers have.
     pub loans: Rc<Budget>,
     memory: Memory,
+    /// Where it records what happens.
+    pub audit: Audit,
+    /// Where it leaves the spans of traces.
+    pub traces: Traces,
+    tunnels: Cell<u64>,
     latency: RefCell<Latency>,
     sessions: RefCell<Table<Rc<Live>>>,
     dialling: Cell<usize>,
@@ -47,12 +52,27 @@ impl Shard {
             counters,
             loans: Memory::unbounded().loans(),
             memory: Memory::unbounded(),
+            audit: Audit::default(),
+            traces: Traces::default(),
+            tunnels: Cell::new(0),
             latency: RefCell::new(Latency::new()),
             sessions: RefCell::new(Table::new(limits::SESSIONS_PER_WORKER_MAX)),
             dialling: Cell::new(0),
             handshaking: Cell::new(0),
             waiting: Cell::new(0),
         }
+    }
+
+    /// The same, and it writes down what happens.
+    #[must_use]
+    pub fn with_records(self, records: Records) -> Self {
+        Self { audit: records.audit, traces: records.traces, ..self }
+    }
+
+    /// A name for another tunnel.
+    pub fn name_tunnel(&self) -> TunnelId {
+        self.tunnels.set(self.tunnels.get() + 1);
+        TunnelId { worker: self.index, number: self.tunnels.get() }
     }
 
     /// Records one latency sample.

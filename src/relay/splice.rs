@@ -260,6 +260,7 @@ impl<S: Sink> Relay<'_, S> {
         if direction == Direction::Down && pipe.moved_bytes() == 0 {
             let waited = at.saturating_duration_since(self.ends.established_at);
             self.shard.sample(Metric::FirstByte, waited);
+            self.live.set_first_byte(waited);
         }
         pipe.moved(bytes, at);
     }

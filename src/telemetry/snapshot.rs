@@ -37,11 +37,25 @@ pub enum Fact {
     KubernetesEvents,
     /// Events left out, because they were too many or could not be written.
     KubernetesEventsDropped,
+    /// Audit records written.
+    AuditRecords,
+    /// Audit records lost: the queue was full.
+    AuditRecordsLost,
+    /// Audit records left out because many like them came before.
+    AuditRecordsRepeated,
+    /// Attempts to write audit records that failed.
+    AuditWritesFailed,
+    /// Whether the last attempt to write audit records failed, 1 or 0.
+    AuditFailing,
+    /// Spans that a collector took.
+    SpansSent,
+    /// Spans lost: the queue was full, or no collector took them.
+    SpansLost,
 }
 
 impl Fact {
     /// Every fact with its name, its Prometheus type and its help, in the order of their slots.
-    pub(crate) const ALL: [(Self, &'static str, &'static str, &'static str); 15] = [
+    pub(crate) const ALL: [(Self, &'static str, &'static str, &'static str); 22] = [
         (Self::StartTime, "start_time_seconds", "gauge", "Start of the process, Unix time."),
         (Self::Mappings, "mappings", "gauge", "Service mappings in force."),
         (Self::MappingProblems, "mapping_problems", "gauge", "Problems in the mapping files."),
@@ -96,6 +110,38 @@ impl Fact {
             "kubernetes_events_dropped_total",
             "counter",
             "Events left out: too many, or refused.",
+        ),
+        (Self::AuditRecords, "audit_records_total", "counter", "Audit records written."),
+        (
+            Self::AuditRecordsLost,
+            "audit_records_lost_total",
+            "counter",
+            "Audit records lost: the queue was full.",
+        ),
+        (
+            Self::AuditRecordsRepeated,
+            "audit_records_repeated_total",
+            "counter",
+            "Audit records left out: many like them came before.",
+        ),
+        (
+            Self::AuditWritesFailed,
+            "audit_writes_failed_total",
+            "counter",
+            "Attempts to write audit records that failed.",
+        ),
+        (
+            Self::AuditFailing,
+            "audit_failing",
+            "gauge",
+            "Whether the last attempt to write audit records failed.",
+        ),
+        (Self::SpansSent, "spans_sent_total", "counter", "Spans that a collector took."),
+        (
+            Self::SpansLost,
+            "spans_lost_total",
+            "counter",
+            "Spans lost: the queue was full, or no collector took them.",
         ),
     ];
 }

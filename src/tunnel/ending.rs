@@ -43,6 +43,24 @@ impl Ending {
         }
     }
 
+    /// The same in words, for whoever reads the log.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Clean => "both sides finished",
+            Self::ClientAborted => "the client, or the connector on its behalf, aborted",
+            Self::ServiceAborted => "the service, or the proxy on its behalf, aborted",
+            Self::TunnelLost => "the connection between connector and proxy was lost",
+            Self::IdleTimeout => "nothing moved for limits.idle_timeout_seconds",
+            Self::HalfClosedTimeout => {
+                "one side finished and nothing moved for limits.half_closed_timeout_seconds"
+            }
+            Self::MappingRemoved => "its service mapping was removed or no longer allows it",
+            Self::CertificateRevoked => "the connector's certificate is no longer accepted",
+            Self::Drained => "it was open when limits.drain_deadline_seconds had passed",
+            Self::PhaseTimeout => "no request came in time",
+        }
+    }
+
     /// Whether every byte of both directions arrived.
     pub fn is_clean(self) -> bool {
         self == Self::Clean

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     engine::Kind,
     limits,
-    telemetry::{Counters, Gauge, Latency},
+    telemetry::{Counters, Gauge, Latency, Records},
 };
 
 /// How many workers, on which engine and cores.
@@ -29,6 +29,8 @@ pub struct Plan {
     pub kind: Kind,
     /// One entry per worker: the core it is pinned to, if any.
     pub cores: Vec<Option<usize>>,
+    /// Where every worker writes down what happens.
+    pub records: Records,
 }
 
 /// The running workers of a process.
@@ -95,6 +97,7 @@ pub fn start<R: Role>(
             wake,
             mailboxes: crew.mailboxes.clone(),
             counters,
+            records: plan.records.clone(),
             load: crew.load.clone(),
         };
         let make = make.clone();
@@ -179,6 +182,26 @@ impl<M> Crew<M> {
         (latency, problems)
     }
 
+    /// The workers that should take messages and do not: those that do not answer within
+    /// [`limits::WORKER_ANSWER_TIMEOUT`].
+    #[must_use]
+    pub fn silent(&self) -> Vec<usize> {
+        let deadline = Instant::now() + limits::WORKER_ANSWER_TIMEOUT;
+        let ask = |mailbox: &Mailbox<M>| {
+            let (asker, answered) = crossbeam_channel::bounded(1);
+            mailbox.try_send(Message::Answer(asker)).ok().map(|()| answered)
+        };
+        let answers: Vec<_> = self.mailboxes.iter().map(ask).collect();
+        let is_silent = |answer: Option<crossbeam_channel::Receiver<()>>| {
+            answer.and_then(|answered| answered.recv_deadline(deadline).ok()).is_none()
+        };
+        let workers = answers.into_iter().enumerate();
+        let silent =
+            workers.filter_map(|(worker, answer)| is_silent(answer).then_some(worker)).collect();
+        let stopped = self.threads.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        if stopped { Vec::new() } else { silent }
+    }
+
     /// Stops accepting, gives sessions until `deadline` to end by themselves, aborts the rest and
     /// ends the workers. Says how many streams were aborted.
     pub fn drain(&self, deadline: Duration) -> usize {
@@ -210,11 +233,12 @@ impl<M> Crew<M> {
     }
 
     fn stop(&self) {
+        // Taken before anybody is stopped: who finds them gone knows why no worker answers.
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for mailbox in &self.mailboxes {
             mailbox.send(Message::Stop);
         }
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // A worker's panic has ended the process already.
             let _ = thread.join();

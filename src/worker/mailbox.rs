@@ -41,6 +41,8 @@ pub enum Message<M> {
     Unlisten(usize),
     /// Hand out the latency samples since the last time.
     TakeLatency(Sender<Latency>),
+    /// Say that it still takes messages.
+    Answer(Sender<()>),
     /// Accept nothing more; end when the last session is gone.
     Drain,
     /// End now: abort what is left.

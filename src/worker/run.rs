@@ -19,7 +19,7 @@ use crate::{
     engine::{self, BufferPool, Kind, Runtime, Wake},
     limits,
     relay::Shard,
-    telemetry::{Counters, Gauge},
+    telemetry::{Counters, Gauge, Records},
     tunnel::{Ending, Phase},
 };
 
@@ -158,6 +158,7 @@ pub(super) struct Post<R: Role> {
     pub(super) wake: Wake,
     pub(super) mailboxes: Vec<Mailbox<R::Message>>,
     pub(super) counters: Arc<Counters>,
+    pub(super) records: Records,
     pub(super) load: Load,
 }
 
@@ -187,7 +188,8 @@ pub(super) fn run<R: Role>(
             worker = post.index, engine = %post.kind, flags = driver.flags(),
             registered = ?pool.registered(), "worker starts"
         );
-        let shard = Rc::new(Shard::new(post.index, driver.clone(), pool, post.counters));
+        let shard = Shard::new(post.index, driver.clone(), pool, post.counters);
+        let shard = Rc::new(shard.with_records(post.records));
         let adopt = |Posted { number, fd, group }: Posted| Door::new(number, fd, group);
         let doors: std::io::Result<Vec<_>> = post.listeners.into_iter().map(adopt).collect();
         let doors = match doors {
@@ -274,6 +276,10 @@ async fn serve<R: Role>(
                 Message::TakeLatency(answer) => {
                     // The asker may have given up waiting; its samples then go with it.
                     let _ = answer.send(worker.shard.take_latency());
+                }
+                Message::Answer(asker) => {
+                    // Who asked may have given up waiting.
+                    let _ = asker.send(());
                 }
                 Message::Drain => worker.drain(),
                 Message::Stop => return worker.drain(),

@@ -20,6 +20,7 @@ mod rendering;
 mod seccomp;
 mod servers;
 mod suite;
+mod units;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -32,5 +33,6 @@ fn main() -> ExitCode {
     rendering::add(&mut suite);
     seccomp::add(&mut suite);
     servers::add(&mut suite);
+    units::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
 }

@@ -1,7 +1,12 @@
 //! The seccomp profile allows what the program does, and not much else: the demo runs under it, on
 //! either engine. `apply_profile.py` loads it as a container runtime would.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use causeway::engine::preflight;
 use serde_json::Value;
@@ -13,7 +18,7 @@ use crate::{
 
 pub fn add(suite: &mut Suite) {
     suite.plain("the_profile_allows_no_dangerous_call", narrow);
-    let there = runs(PYTHON, &["-c", "import seccomp"]);
+    let there = can_filter();
     if !there {
         eprintln!(
             "SKIPPED: the demo under the seccomp profile, not counted as passed: python3-seccomp \
@@ -29,6 +34,11 @@ pub fn add(suite: &mut Suite) {
         demo("auto", &["io_uring_setup", "io_uring_enter", "io_uring_register"]);
     });
     suite.when(there, "a_call_outside_the_profile_fails", outside);
+}
+
+/// Whether a program can be run under a filter here.
+pub fn can_filter() -> bool {
+    runs(PYTHON, &["-c", "import seccomp"])
 }
 
 /// Debian's, whose package has the module; another one in `$PATH` may not.
@@ -85,8 +95,13 @@ fn narrow() {
 
 /// The program under the profile without some calls.
 fn under(without: &[&str], arguments: &[&str]) -> Command {
+    under_profile(&profile(), without, arguments)
+}
+
+/// A program under a profile without some calls.
+pub fn under_profile(profile: &Path, without: &[&str], arguments: &[&str]) -> Command {
     let mut command = Command::new(PYTHON);
-    command.arg(root().join("tests/chart/apply_profile.py")).arg(profile());
+    command.arg(root().join("tests/chart/apply_profile.py")).arg(profile);
     command.arg(without.join(",")).args(arguments);
     command
 }

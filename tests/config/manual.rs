@@ -68,9 +68,16 @@ fn every_file_of_the_manual_is_valid_and_shows_true_defaults() {
                 !in_example
             })
             .filter(|line| {
-                !["crl =", "[outbound", "url =", "username =", "password =", "memory_bytes"]
-                    .iter()
-                    .any(|example| line.starts_with(example))
+                let examples = [
+                    "crl =",
+                    "[outbound",
+                    "url =",
+                    "username =",
+                    "password =",
+                    "memory_bytes",
+                    "otlp_endpoint =",
+                ];
+                !examples.iter().any(|example| line.starts_with(example))
             })
             .map(|line| format!("{line}\n"))
             .collect();

@@ -13,6 +13,7 @@ pub fn add(suite: &mut Suite) {
     suite.both("a_taken_port_ends_the_proxy_with_what_to_do", port_taken);
     suite.once("doctor_prints_what_it_examined", doctor);
     suite.once("wrong_usage_exits_with_2", wrong_usage);
+    suite.once("completions_and_manual_pages_know_every_subcommand", generated);
 }
 
 fn demo_once(kind: Kind) {
@@ -146,4 +147,36 @@ fn wrong_usage() {
     let (status, said) = Process::causeway(&["--version"]).end();
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(said.contains(env!("CARGO_PKG_VERSION")), "{said}");
+}
+
+/// Every subcommand, as the help lists them.
+fn subcommands() -> Vec<String> {
+    let (_, help) = Process::causeway(&["--help"]).end();
+    let (_, list) = help.split_once("Commands:\n").unwrap();
+    let (list, _) = list.split_once("\n\n").unwrap();
+    let names = list.lines().filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+fn generated() {
+    let names = subcommands();
+    assert!(names.len() >= 8, "{names:?}");
+    for shell in ["bash", "zsh", "fish"] {
+        let (status, script) = Process::causeway(&["completions", shell]).end();
+        assert_eq!(status.code(), Some(0), "{script}");
+        for name in &names {
+            assert!(script.contains(name.as_str()), "{shell}: no {name}");
+        }
+    }
+    let (status, page) = Process::causeway(&["man"]).end();
+    assert_eq!(status.code(), Some(0), "{page}");
+    assert!(page.contains(".TH causeway 1"), "{page}");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("man").display().to_string();
+    assert_eq!(Process::causeway(&["man", &path]).end().0.code(), Some(0));
+    for name in &names {
+        let file = directory.path().join(format!("man/causeway-{name}.1"));
+        let page = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(page.contains(".SH SYNOPSIS"), "{page}");
+    }
 }

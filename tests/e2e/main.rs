@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 mod abuse;
+mod audit;
+mod audit_disk;
 mod basics;
 mod certificates;
 mod changing;
@@ -26,6 +28,7 @@ mod half_close;
 mod hostile;
 mod interop;
 mod introductions;
+mod manager;
 mod mappings;
 mod names;
 mod offenders;
@@ -48,6 +51,7 @@ mod speed;
 mod stalls;
 mod storm;
 mod support;
+mod traces;
 mod tunnels;
 
 fn main() -> ExitCode {
@@ -56,6 +60,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut suite = support::Suite::new();
     abuse::add(&mut suite);
+    audit::add(&mut suite);
+    audit_disk::add(&mut suite);
     basics::add(&mut suite);
     commands::add(&mut suite);
     connector::add(&mut suite);
@@ -77,6 +83,7 @@ fn main() -> ExitCode {
     hostile::add(&mut suite);
     interop::add(&mut suite);
     introductions::add(&mut suite);
+    manager::add(&mut suite);
     names::add(&mut suite);
     offenders::add(&mut suite);
     crowd::add(&mut suite);
@@ -97,5 +104,6 @@ fn main() -> ExitCode {
     speed::add(&mut suite);
     stalls::add(&mut suite);
     storm::add(&mut suite);
+    traces::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
 }

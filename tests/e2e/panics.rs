@@ -10,6 +10,7 @@ use std::{
 
 use causeway::{
     engine::Kind,
+    telemetry::Records,
     worker::{self, Plan, Role, Worker},
 };
 
@@ -43,7 +44,7 @@ pub fn be_the_child_if_asked() {
     let kind = if engine == "epoll" { Kind::Epoll } else { Kind::IoUring };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let plan = Plan { role: "shaky", kind, cores: vec![None] };
+    let plan = Plan { role: "shaky", kind, cores: vec![None], records: Records::default() };
     let listeners = vec![vec![OwnedFd::from(listener)]];
     let _crew = worker::start(
         &plan,

@@ -15,12 +15,14 @@ use crate::support::{
 
 pub fn add(suite: &mut Suite) {
     suite.both("each_stream_has_one_log_line_with_all_its_fields", one_line_a_stream);
+    suite.both("a_flood_of_refusals_is_cut_and_told_when_it_is_over", flood);
 }
 
-/// The lines of streams that ended, parsed; every line must be JSON.
+/// The lines of streams that ended, parsed; every line of the log must be JSON.
 fn stream_lines(process: &Process) -> Vec<Value> {
     let mut lines = Vec::new();
-    for line in process.lines() {
+    // The audit has its own stream and its own tests.
+    for line in process.lines().into_iter().filter(|line| !line.starts_with("[AUDIT-EVENT]")) {
         let value: Value =
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
         if value["message"] == "stream ended" {
@@ -67,7 +69,14 @@ fn check(line: &Value, peer_is: impl Fn(SocketAddr) -> bool, target: SocketAddr)
     assert_eq!(line["level"], "INFO");
     assert_eq!(line["target"], "causeway::stream");
     assert!(line["timestamp"].is_string() && line["worker"].is_u64(), "{line}");
-    assert!(line["lifetime_ms"].is_u64(), "{line}");
+    for key in ["lifetime_ms", "connect_us"] {
+        assert!(line[key].is_u64(), "{key} in {line}");
+    }
+    let answered = line["down_bytes"].as_u64() > Some(0);
+    assert_eq!(line["first_byte_us"].is_u64(), answered, "{line}");
+    for key in ["why", "serial", "tunnel", "traceparent"] {
+        assert!(line[key].as_str().is_some_and(|text| !text.is_empty()), "{key} in {line}");
+    }
     let address = |key: &str| -> SocketAddr {
         let text = line[key].as_str().unwrap_or_else(|| panic!("no {key}: {line}"));
         text.parse().unwrap()
@@ -118,6 +127,7 @@ fn one_line_a_stream(kind: Kind) {
         assert_eq!(endings(&stream_lines(process)), expected);
     }
     for line in stream_lines(proxy) {
+        assert!(line["dial_us"].as_u64() <= line["connect_us"].as_u64(), "{line}");
         check(&line, |peer| peer.ip().is_loopback(), service.address);
     }
     let lines = stream_lines(connector);
@@ -133,4 +143,35 @@ fn one_line_a_stream(kind: Kind) {
     running.connector.terminate();
     let before = stream_lines(&running.connector).len();
     assert_eq!((before, running.connector.end().0.code()), (4, Some(0)));
+}
+
+/// The lines of refusals, and how many more they say were left out.
+fn refusals(process: &Process) -> (usize, u64) {
+    let mut lines = 0;
+    let mut left_out = 0;
+    for line in process.lines().iter().filter(|line| line.contains("causeway::refused")) {
+        let value: Value = serde_json::from_str(line).unwrap();
+        lines += usize::from(value["reason"] == "no_such_mapping");
+        left_out += value["suppressed"].as_u64().unwrap();
+    }
+    (lines, left_out)
+}
+
+fn flood(kind: Kind) {
+    const CLIENTS: u64 = 100;
+    let echo = Service::echo();
+    let site = Site::new(kind, echo.address, true);
+    std::fs::remove_file(site.path("mappings/echoserver.yaml")).unwrap();
+    let running = site.start();
+    for _ in 0..CLIENTS {
+        assert_reset(running.channel);
+    }
+    wait_until("every refusal is told", DEADLINE, || {
+        let (lines, left_out) = refusals(&running.proxy);
+        lines as u64 + left_out == CLIENTS
+    });
+    // Ten lines each of two workers at most, and of a second interval should the first be over.
+    let (lines, left_out) = refusals(&running.proxy);
+    assert!((10..=40).contains(&lines) && left_out > 0, "{lines} lines, {left_out} left out");
+    assert!(running.proxy.lines().iter().any(|line| line.contains("lines were left out")));
 }

@@ -74,7 +74,8 @@ pub(super) fn configure_connector(
          [tls]\ncertificate = \"{certificate}\"\nprivate_key = \"{key}\"\nca = \"{ca}\"\n\n\
          [[channel]]\nendpoint = \"tcp://{SERVER_NAME}:{proxy}/{SERVICE}\"\n\
          local_port = {local}\nconnections = {tunnels}\nmode = \"{mode}\"\n\n\
-         [workers]\ncount = 1\nengine = \"{engine}\"\n\n[log]\nlevel = \"warn\"\n",
+         [workers]\ncount = 1\nengine = \"{engine}\"\n\n[log]\nlevel = \"warn\"\n\n\
+         [audit]\nsink = \"off\"\n",
         certificate = path("client.crt"),
         key = path("client.key"),
         ca = path("ca.crt"),
@@ -104,7 +105,8 @@ fn config(engine: &str, place: &Place, mappings: &Path) -> String {
          [tunnel.tls]\ncertificate = \"{certificate}\"\nprivate_key = \"{key}\"\n\
          client_ca = \"{ca}\"\n\n[tenancy]\nmode = \"shared\"\n\n\
          [mappings]\ndirectory = \"{mappings}\"\n\n\
-         [workers]\ncount = 1\nengine = \"{engine}\"\n\n[log]\nlevel = \"warn\"\n",
+         [workers]\ncount = 1\nengine = \"{engine}\"\n\n[log]\nlevel = \"warn\"\n\n\
+         [audit]\nsink = \"off\"\n",
         listen = place.listen,
         certificate = path(place.pki.path("server.crt")),
         key = path(place.pki.path("server.key")),

@@ -6,7 +6,7 @@ use crate::{
     limits,
     protocol::{
         ConnectRequest, Refusal, Request,
-        target::{LOCATION_HEADER, SERVICE_TYPE_HEADER},
+        target::{LOCATION_HEADER, SERVICE_TYPE_HEADER, TRACEPARENT_HEADER},
     },
 };
 
@@ -74,10 +74,10 @@ pub fn answer_refusal(refusal: &Refusal) -> Response<()> {
 /// Writes the CONNECT for a service; `None` when a part of it cannot be sent.
 #[must_use]
 pub fn write_connect(
-    service: &str,
-    port: u16,
+    (service, port): (&str, u16),
     location: &str,
     is_rfc: bool,
+    traceparent: &str,
 ) -> Option<http::Request<()>> {
     let host = if service.contains(':') { format!("[{service}]") } else { service.to_owned() };
     let uri = http::Uri::builder().authority(format!("{host}:{port}")).build().ok()?;
@@ -89,6 +89,10 @@ pub fn write_connect(
     if is_rfc {
         request = request.header(SERVICE_TYPE_HEADER, "RFC");
     }
+    let mut traceparent = HeaderValue::from_str(traceparent).ok()?;
+    // No two are the same: one that entered the header table would only push others out of it.
+    traceparent.set_sensitive(true);
+    request = request.header(TRACEPARENT_HEADER, traceparent);
     request.body(()).ok()
 }
 
@@ -105,11 +109,13 @@ mod tests {
 
     #[test]
     fn what_the_connector_writes_is_what_the_proxy_reads() {
-        let written = write_connect("db", 443, "plant", true).unwrap();
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let written = write_connect(("db", 443), "plant", true, trace).unwrap();
         let Ok(Request::Connect(read)) = parse_request(&written) else { panic!("refused") };
         assert_eq!((read.target.service.as_str(), read.target.port), ("db", 443));
         assert_eq!(read.location, "plant");
         assert_eq!(read.service_type, RequestedType::Rfc);
+        assert_eq!(read.traceparent.as_deref(), Some(trace));
     }
 
     #[test]

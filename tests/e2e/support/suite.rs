@@ -49,6 +49,17 @@ impl Suite {
         }
     }
 
+    /// Adds a behaviour that both engines must have, and that can only be seen where `possible`.
+    pub fn both_where(&mut self, name: &str, possible: &Result<(), String>, test: fn(Kind)) {
+        let before = self.trials.len();
+        self.both(name, test);
+        if let Err(why) = possible {
+            eprintln!("SKIPPED: {name}, it is not counted as passed: {why}");
+            let added: Vec<Trial> = self.trials.drain(before..).collect();
+            self.trials.extend(added.into_iter().map(|trial| trial.with_ignored_flag(true)));
+        }
+    }
+
     /// Adds a behaviour of connectors that both engines must have in both modes.
     pub fn all(&mut self, name: &str, test: fn(Kind)) {
         for mode in ["direct", "multiplexed"] {

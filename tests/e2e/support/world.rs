@@ -12,6 +12,7 @@ use causeway::{
     connector::{self, RunningConnector},
     engine::Kind,
     proxy::{self, RunningProxy},
+    telemetry::Records,
     tls::{Authority, Issued, Validity},
     worker::Plan,
 };
@@ -139,7 +140,7 @@ impl World {
 
     /// Two workers, not pinned: several tests run side by side.
     pub fn plan(&self, role: &'static str) -> Plan {
-        Plan { role, kind: self.kind, cores: vec![None; 2] }
+        Plan { role, kind: self.kind, cores: vec![None; 2], records: Records::default() }
     }
 
     pub fn proxy(&self) -> &RunningProxy {

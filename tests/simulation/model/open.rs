@@ -16,6 +16,8 @@ use super::{
 
 type Requests = client::SendRequest<Chunk>;
 
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+
 /// A stream the client wants.
 pub(crate) struct Opening {
     stage: Stage,
@@ -55,7 +57,8 @@ impl Opening {
                 }
                 Poll::Ready(Err(error)) => (None, Some(Opened::Failed(error))),
                 Poll::Ready(Ok(())) => {
-                    let request = http2::write_connect(&format!("s{strand}"), 443, "", false)
+                    let service = format!("s{strand}");
+                    let request = http2::write_connect((&service, 443), "", false, TRACE)
                         .expect("the name has no strange characters");
                     match requests.send_request(request, false) {
                         Err(error) => (None, Some(Opened::Failed(error))),

@@ -1,5 +1,4 @@
-//! Every bound of Causeway: its unit and why that value. Going over one sheds, counts and names the
-//! reason; nothing waits without an end and nothing grows with traffic.
+//! Bounds of the data path, of both roles, of files and of interfaces.
 
 use std::time::Duration;
 
