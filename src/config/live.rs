@@ -1,9 +1,11 @@
 //! The configuration in force, and its file, which may say something else by now.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Change, ConfigError, ConnectorConfig, ProxyConfig, Setting, changes};
+use crate::limits;
 
 /// A configuration that can be read again.
 pub trait Reloadable: Clone + PartialEq {
@@ -70,18 +72,29 @@ impl ConfigStatus {
     }
 }
 
+/// What one look at the file came to, for the records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// The keys that changed, with both values, secrets masked; or what stays in force.
+    pub detail: String,
+    /// Why it is not in force.
+    pub refused: Option<String>,
+}
+
 /// The configuration in force.
 pub struct LiveConfig<C> {
     in_force: C,
     /// What the file says, where it can be read.
     found: C,
     status: Arc<Mutex<ConfigStatus>>,
+    news: Vec<News>,
 }
 
 impl<C: Reloadable> LiveConfig<C> {
     /// In force from the start.
     pub fn new(config: &C) -> Self {
-        Self { in_force: config.clone(), found: config.clone(), status: Arc::default() }
+        let (in_force, found) = (config.clone(), config.clone());
+        Self { in_force, found, status: Arc::default(), news: Vec::new() }
     }
 
     /// What is in force.
@@ -126,7 +139,12 @@ impl<C: Reloadable> LiveConfig<C> {
         (before != self.in_force).then_some(before)
     }
 
-    fn refuse(&self, problem: String) {
+    /// What the looks since the last call came to; nothing where they found nothing new.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    fn refuse(&mut self, problem: String) {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         // Every look finds the same broken file again; once is enough to say so.
         if status.problem.as_ref() != Some(&problem) {
@@ -134,11 +152,13 @@ impl<C: Reloadable> LiveConfig<C> {
                 target: "causeway::config", "keeping the configuration in force: {problem}"
             );
             status.refused += 1;
+            let detail = "what is in force stays".to_owned();
+            self.news.push(News { detail, refused: Some(problem.clone()) });
             status.problem = Some(problem);
         }
     }
 
-    fn accept(&self, changed: &[Change]) {
+    fn accept(&mut self, changed: &[Change]) {
         let waiting: Vec<String> = changes(&self.in_force.settings(), &self.found.settings())
             .iter()
             .map(|Change { key, from, to }| {
@@ -154,10 +174,27 @@ impl<C: Reloadable> LiveConfig<C> {
         for change in changed {
             tracing::info!(target: "causeway::config", "configuration changed: {change}");
         }
-        for line in waiting.iter().filter(|line| !status.needs_restart.contains(line)) {
+        if let Some(detail) = listed(changed) {
+            self.news.push(News { detail, refused: None });
+        }
+        let new: Vec<_> =
+            waiting.iter().filter(|line| !status.needs_restart.contains(line)).collect();
+        for line in &new {
             tracing::warn!(target: "causeway::config", "needs a restart: {line}");
+        }
+        if let Some(detail) = listed(&new) {
+            self.news.push(News { detail, refused: Some("needs a restart".to_owned()) });
         }
         status.reloads += u64::from(!changed.is_empty());
         status.needs_restart = waiting;
     }
+}
+
+/// A list in one line; what is too much for one record is counted.
+fn listed(items: &[impl Display]) -> Option<String> {
+    let named: Vec<String> =
+        items.iter().take(limits::AUDIT_NAMES_MAX).map(ToString::to_string).collect();
+    let more = items.len() - named.len();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    (!named.is_empty()).then(|| named.join(", ") + &more)
 }

@@ -29,7 +29,7 @@ pub use channel::{ChannelConfig, ChannelType, Mode};
 pub use connector::{ConnectorConfig, ConnectorLimits, ConnectorTls};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{ConfigError, Fault};
-pub use live::{ConfigStatus, LiveConfig, Reloadable, SetLevel};
+pub use live::{ConfigStatus, LiveConfig, News, Reloadable, SetLevel};
 pub use mappings::{KubernetesConfig, MappingsConfig, WebhookConfig};
 pub use outbound::OutboundProxy;
 pub use proxy::{ProxyConfig, ProxyLimits, TenancyConfig, TunnelConfig, TunnelTls};

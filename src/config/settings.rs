@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{
-    ChannelConfig, ChannelType, ConnectorConfig, KubernetesConfig, LogConfig, LogFormat,
-    MappingsConfig, Mode, Pin, ProxyConfig, QuotaConfig, TenancyConfig, WorkersConfig,
+    AuditConfig, AuditSink, ChannelConfig, ChannelType, ConnectorConfig, KubernetesConfig,
+    LogConfig, LogFormat, MappingsConfig, Mode, Pin, ProxyConfig, QuotaConfig, TenancyConfig,
+    TracesConfig, WorkersConfig,
 };
 
 /// One key with the value that is in force for it.
@@ -105,6 +106,7 @@ impl ProxyConfig {
         list.workers(&self.workers);
         list.proxy_limits(self);
         list.admin_and_log(self.admin, &self.log);
+        list.records(&self.audit, self.traces.as_ref());
         list.0
     }
 
@@ -124,6 +126,8 @@ impl ProxyConfig {
         live.workers = in_force.workers.clone();
         live.admin = in_force.admin;
         live.log.format = in_force.log.format;
+        live.audit = in_force.audit.clone();
+        live.traces.clone_from(&in_force.traces);
         live
     }
 }
@@ -157,6 +161,7 @@ impl ConnectorConfig {
         list.seconds("limits.drain_deadline_seconds", Some(limits.drain_deadline));
         list.memory(limits.memory_bytes_max);
         list.admin_and_log(self.admin, &self.log);
+        list.records(&self.audit, self.traces.as_ref());
         list.0
     }
 
@@ -168,6 +173,8 @@ impl ConnectorConfig {
         live.workers = in_force.workers.clone();
         live.admin = in_force.admin;
         live.log.format = in_force.log.format;
+        live.audit = in_force.audit.clone();
+        live.traces.clone_from(&in_force.traces);
         live
     }
 }
@@ -299,5 +306,24 @@ impl List {
         };
         self.add("log.format", format);
         self.add("log.level", &log.level);
+    }
+
+    fn records(&mut self, audit: &AuditConfig, traces: Option<&TracesConfig>) {
+        match &audit.sink {
+            AuditSink::Stdout => self.add("audit.sink", "stdout"),
+            AuditSink::Off => self.add("audit.sink", "off"),
+            AuditSink::File { path, rotate_bytes, keep_files } => {
+                self.add("audit.sink", "file");
+                self.path("audit.file", path);
+                self.add("audit.rotate_bytes", rotate_bytes);
+                self.add("audit.keep_files", keep_files);
+            }
+        }
+        self.add("audit.queue_events", audit.queue_events);
+        self.add("audit.required", audit.required);
+        if let Some(TracesConfig { host, port, path, sample_ratio }) = traces {
+            self.add("tracing.otlp_endpoint", format_args!("http://{host}:{port}{path}"));
+            self.add("tracing.sample_ratio", sample_ratio);
+        }
     }
 }

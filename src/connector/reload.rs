@@ -12,7 +12,7 @@ use super::{
     role::{ConnectorMessage, Settings},
 };
 use crate::{
-    config::{ConfigStatus, ConnectorConfig, LiveConfig, SetLevel, watch::WatchedPaths},
+    config::{ConfigStatus, ConnectorConfig, LiveConfig, News, SetLevel, watch::WatchedPaths},
     telemetry::{Audit, audit::Event},
     tls::{Facts, Fingerprint},
     tunnel::Timeouts,
@@ -78,6 +78,9 @@ impl Reloader {
     /// Looks at everything and tells the workers what changed.
     pub(super) fn reload(&mut self, crew: &Crew<ConnectorMessage>) {
         let before = self.config.look(check);
+        for News { detail, refused } in self.config.take_news() {
+            self.audit.record(|| Event::Changed { what: "settings", detail, refused });
+        }
         self.watch();
         let allow_tls12 = |config: &ConnectorConfig| config.tls.allow_tls12;
         let retuned = before

@@ -41,7 +41,7 @@ pub const AUDIT_REPEATS_INTERVAL: Duration = Duration::from_secs(10);
 pub const AUDIT_END_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two such attempts.
 pub const AUDIT_END_RETRY: Duration = Duration::from_millis(50);
-/// Mappings that one audit record of a change names; the others are counted.
+/// Mappings or keys that one audit record of a change names; the others are counted.
 pub const AUDIT_NAMES_MAX: usize = 100;
 
 // --- traces -------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ use super::{
     sources::{load_material, quotas, server_files, settings, tenancy},
 };
 use crate::{
-    config::{ConfigStatus, LiveConfig, ProxyConfig, SetLevel, watch::WatchedPaths},
+    config::{ConfigStatus, LiveConfig, News, ProxyConfig, SetLevel, watch::WatchedPaths},
     limits,
     mapping::{Mapping, MappingTable, Problem, load_directory},
     telemetry::{Audit, audit::Event},
@@ -88,6 +88,9 @@ impl Reloader {
     pub(super) fn reload(&mut self, crew: &Crew<ProxyMessage>) {
         if let Some(before) = self.config.look(check) {
             self.apply(&before, crew);
+        }
+        for News { detail, refused } in self.config.take_news() {
+            self.audit.record(|| Event::Changed { what: "settings", detail, refused });
         }
         self.watch();
         if let Some(table) = self.changed_mappings() {
@@ -290,10 +293,20 @@ fn is_same(one: &Arc<Mapping>, other: &Arc<Mapping>) -> bool {
             && one.address.host == other.address.host
             && one.subaccount == other.subaccount
             && one.service == other.service
-            && one.locations == other.locations)
+            && one.locations == other.locations
+            && one.sources == other.sources
+            && one.proxy_header == other.proxy_header)
 }
 
 fn told(mapping: &Mapping) -> String {
-    let Mapping { service_type, subaccount, service, address, locations, .. } = mapping;
-    format!("{service_type} {subaccount}/{service} at {address} for {locations:?}")
+    let Mapping { service_type, subaccount, service, address, locations, sources, .. } = mapping;
+    let mut told = format!("{service_type} {subaccount}/{service} at {address} for {locations:?}");
+    if !sources.is_empty() {
+        let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+        told += &format!(" from {}", sources.join(", "));
+    }
+    if mapping.proxy_header {
+        told += " with a PROXY protocol header";
+    }
+    told
 }

@@ -22,6 +22,7 @@ pub fn add(suite: &mut Suite) {
     suite.all("tunnels_and_streams_are_recorded_by_both_roles", both_roles);
     suite.both("tunnels_that_fail_and_streams_that_are_refused_are_recorded", failures);
     suite.both("changes_of_mappings_and_certificates_are_recorded", changes);
+    suite.both("changes_of_the_configuration_are_recorded", settings);
     suite.both("an_audit_file_is_rotated_by_size_and_by_name", rotation);
 }
 
@@ -216,6 +217,35 @@ fn changes(kind: Kind) {
     wait_until("the proxy's refusal is recorded", DEADLINE, || {
         configured(&running.proxy, "certificates", "refused").is_some()
     });
+}
+
+fn settings(kind: Kind) {
+    let echo = Service::echo();
+    let site = Site::new(kind, echo.address, false);
+    let running = site.start();
+    let change = |name: &str, from: &str, to: &str| {
+        let text = fs::read_to_string(site.path(name)).unwrap();
+        assert!(text.contains(from), "{name} has no {from:?}");
+        fs::write(site.path(name), text.replace(from, to)).unwrap();
+    };
+    let recorded = |process: &Process, result: &str, key: &str, expected: &str| {
+        wait_until(&format!("{expected} is recorded"), DEADLINE, || {
+            of(&records_by(process), "configuration").iter().any(|record| {
+                (text(record, "what"), text(record, "result")) == ("settings", result)
+                    && text(record, key).contains(expected)
+            })
+        });
+    };
+    let Running { proxy, connector, .. } = &running;
+    change("proxy.toml", "#dial_timeout_seconds = 10", "dial_timeout_seconds = 9");
+    recorded(proxy, "in force", "detail", "limits.dial_timeout_seconds: 10 → 9");
+    change("proxy.toml", "#queue_events = 8192", "queue_events = 16");
+    recorded(proxy, "refused", "reason", "needs a restart");
+    recorded(proxy, "refused", "detail", "audit.queue_events (in force 8192, in the file 16)");
+    change("connector.toml", "#idle_timeout_seconds = 0", "idle_timeout_seconds = -1");
+    recorded(connector, "refused", "reason", "limits.idle_timeout_seconds");
+    change("connector.toml", "idle_timeout_seconds = -1", "idle_timeout_seconds = 60");
+    recorded(connector, "in force", "detail", "limits.idle_timeout_seconds: 0 → 60");
 }
 
 /// A proxy's file whose audit goes to `audit.log` beside it.
