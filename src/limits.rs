@@ -275,6 +275,27 @@ pub const PROBE_FRESH: Duration = Duration::from_secs(1);
 /// Kinds of log lines told apart when repeated ones are left out.
 pub const LOG_REPEAT_KEYS_MAX: usize = 1024;
 
+// --- admin API ----------------------------------------------------------------------------------
+
+/// Entries of one answer that lists tunnels, streams or mappings; the rest is on further pages.
+pub const LIST_ENTRIES_MAX: usize = 1000;
+/// As many, unless asked for.
+pub const LIST_ENTRIES: usize = 100;
+/// Places of the slab looked at for a list in one turn: microseconds, a millisecond at the worst.
+pub const LIST_PLACES_PER_TURN: usize = 256;
+/// Body of a request to the admin server: a line of JSON.
+pub const ADMIN_BODY_BYTES_MAX: usize = 16 * 1024;
+/// Explanations that dial at the same time: each holds one of the few threads that ask workers.
+pub const EXPLAIN_DIALS_MAX: usize = 2;
+/// An explanation that dials answers after this long, whatever `dial_timeout_seconds` allows.
+pub const EXPLAIN_DIAL_TIMEOUT: Duration = Duration::from_secs(20);
+/// TLS handshake of a connection to the admin server.
+pub const ADMIN_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time a log level can be asked for: a day is a forgotten one.
+pub const LOG_LEVEL_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Fewest characters of an admin token: 128 bits, even if only hexadecimal digits are used.
+pub const ADMIN_TOKEN_BYTES_MIN: usize = 32;
+
 // --- HTTP/2 -------------------------------------------------------------------------------------
 
 /// A burst and the rate it is refilled at.

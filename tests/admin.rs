@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    collections::BTreeSet,
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
@@ -104,7 +105,8 @@ fn connect(addr: SocketAddr) -> TcpStream {
 
 fn ask(addr: SocketAddr, method: &str, path: &str) -> Reply {
     let mut stream = connect(addr);
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
     read_reply(&mut stream)
 }
 
@@ -236,7 +238,7 @@ fn a_head_beyond_its_bound_is_refused() {
     let (admin, _role) = start();
     let mut stream = connect(admin.addr());
     let long = "x".repeat(ADMIN_HEAD_BYTES_MAX);
-    write!(stream, "GET / HTTP/1.1\r\nHost: admin\r\nX-Long: {long}").unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {long}").unwrap();
     let reply = read_reply(&mut stream);
     assert_eq!(reply.status, 431, "{}", reply.head);
 }
@@ -266,7 +268,7 @@ fn dropping_the_server_frees_its_port_though_connections_are_open() {
     let (admin, _role) = start();
     let addr = admin.addr();
     let mut idle = connect(addr);
-    write!(idle, "GET /healthz HTTP/1.1\r\nHost: admin\r\n\r\n").unwrap();
+    write!(idle, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut byte = [0];
     idle.read_exact(&mut byte).unwrap();
     drop(admin);
@@ -282,13 +284,14 @@ fn connections_beyond_the_bound_wait_until_one_ends() {
     let mut held: Vec<TcpStream> = (0..ADMIN_CONNECTIONS_MAX)
         .map(|_| {
             let mut stream = connect(admin.addr());
-            write!(stream, "GET /healthz HTTP/1.1\r\nHost: admin\r\n\r\n").unwrap();
+            write!(stream, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
             stream.read_exact(&mut [0]).unwrap();
             stream
         })
         .collect();
     let mut waiting = connect(admin.addr());
-    write!(waiting, "GET /healthz HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").unwrap();
+    write!(waiting, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
     // Too short a wait could only miss a fault, never report one that is not there.
     waiting.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let early = waiting.read(&mut [0]).expect_err("the bound is reached");
@@ -296,4 +299,69 @@ fn connections_beyond_the_bound_wait_until_one_ends() {
     held.pop();
     waiting.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     assert_eq!(read_reply(&mut waiting).status, 200);
+}
+
+#[test]
+fn the_description_of_the_api_has_every_route_and_no_other() {
+    let (admin, _role) = start();
+    let description = get(&admin, "/openapi.json").json();
+    assert_eq!(description["openapi"], "3.1.0");
+    let described = description["paths"].as_object().unwrap().iter().flat_map(|(path, methods)| {
+        let methods = methods.as_object().unwrap().keys();
+        methods.map(move |method| (method.to_uppercase(), path.clone()))
+    });
+    let served = causeway::admin::routes().into_iter();
+    let served = served.map(|(method, path)| (method.to_owned(), path.to_owned()));
+    let (described, served): (BTreeSet<_>, BTreeSet<_>) = (described.collect(), served.collect());
+    assert!(served.len() > 15, "{served:?}");
+    assert_eq!(described, served);
+    // Every reference leads somewhere: a schema that is missing would be found by no answer.
+    let text = description.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(description.pointer(pointer).is_some(), "{pointer}");
+    }
+}
+
+#[test]
+fn readers_that_take_nothing_hold_up_nobody() {
+    let (admin, _role) = start();
+    // The largest answer there is, asked for again and again and never read.
+    let stuck: Vec<TcpStream> = (0..ADMIN_CONNECTIONS_MAX / 2)
+        .map(|_| {
+            let mut stream = connect(admin.addr());
+            let ask = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+            stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+            // What does not fit is not sent: the server has stopped reading, as it should.
+            let _ = stream.write_all(ask.as_bytes());
+            stream
+        })
+        .collect();
+    for path in ["/readyz", "/metrics", "/histograms", "/openapi.json"] {
+        assert_eq!(get(&admin, path).status, 200, "{path}");
+    }
+    drop(stuck);
+    assert_eq!(get(&admin, "/healthz").status, 200);
+}
+
+#[test]
+fn a_body_beyond_its_bound_is_refused() {
+    let (admin, _role) = start();
+    let mut stream = connect(admin.addr());
+    let long = causeway::limits::ADMIN_BODY_BYTES_MAX + 1;
+    let head = "PUT /log-level HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+    write!(stream, "{head}Content-Length: {long}\r\n\r\n{}", " ".repeat(long)).unwrap();
+    let reply = read_reply(&mut stream);
+    assert_eq!(reply.status, 400, "{}", reply.body);
+    assert!(reply.body.contains("too long"), "{}", reply.body);
+}
+
+#[test]
+fn a_role_without_operations_says_so() {
+    let (admin, _role) = start();
+    let mut stream = connect(admin.addr());
+    let head = "GET /streams HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let reply = read_reply(&mut stream);
+    assert_eq!((reply.status, reply.json()["error"].is_string()), (404, true));
 }

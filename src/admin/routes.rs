@@ -1,46 +1,75 @@
-//! What is served where. Everything is a GET and changes nothing.
+//! What is served where. The API for operators is in [`super::api`].
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{DefaultBodyLimit, Path, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE, WARNING},
     },
     middleware::map_response,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use serde_json::{Map, Value, json};
 
-use super::{Readiness, Source};
-use crate::telemetry::{Metric, prometheus};
+use super::{Readiness, Source, api, table::Table};
+use crate::{
+    limits::ADMIN_BODY_BYTES_MAX,
+    telemetry::{Metric, prometheus},
+};
 
-type Shared = Arc<dyn Source>;
+pub(super) type Shared = Arc<dyn Source>;
 
-/// The routes over one source.
+/// Everything, over one source.
 pub(super) fn router(source: Shared) -> Router {
-    Router::new()
-        .route("/", get(index))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/histograms", get(histograms))
-        .route("/histograms/{name}", get(histogram))
-        .route("/metrics", get(metrics))
-        .route("/status", get(status))
+    finish(table().into_router(), source)
+}
+
+/// Health, and metrics where that is allowed.
+pub(super) fn probes(source: Shared, with_metrics: bool) -> Router {
+    let table = Table::new().get("/healthz", healthz).get("/readyz", readyz);
+    let table = if with_metrics { table.get("/metrics", metrics) } else { table };
+    finish(table.into_router(), source)
+}
+
+fn finish(router: Router<Shared>, source: Shared) -> Router {
+    router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(never_cached))
+        .layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX))
         .with_state(source)
 }
 
-const PATHS: [&str; 6] =
-    ["/healthz", "/readyz", "/histograms", "/histograms/<name>", "/metrics", "/status"];
+fn table() -> Table {
+    let table = Table::new()
+        .get("/", index)
+        .get("/healthz", healthz)
+        .get("/readyz", readyz)
+        .get("/histograms", histograms)
+        .get("/histograms/{name}", histogram)
+        .get("/metrics", metrics)
+        .get("/status", status);
+    api::add(table)
+}
+
+/// Method and path of everything that is served.
+#[must_use]
+pub fn routes() -> Vec<(&'static str, &'static str)> {
+    table().into_routes()
+}
+
+/// Every path that is served, once.
+fn paths() -> Vec<&'static str> {
+    let mut paths: Vec<&str> = routes().into_iter().map(|(_, path)| path).collect();
+    paths.dedup();
+    paths
+}
 
 async fn index() -> Response {
-    Json(json!({ "paths": PATHS })).into_response()
+    Json(json!({ "paths": paths() })).into_response()
 }
 
 /// The process answers: nothing else is asked, so a busy worker does not get it restarted.
@@ -118,12 +147,12 @@ async fn status(State(source): State<Shared>) -> Response {
 }
 
 async fn not_found() -> Response {
-    let body = json!({ "error": "there is nothing here", "paths": PATHS });
+    let body = json!({ "error": "there is nothing here", "paths": paths() });
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }
 
 async fn method_not_allowed() -> Response {
-    let body = json!({ "error": "only GET is served here" });
+    let body = json!({ "error": "this path is not served with that method" });
     (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response()
 }
 
@@ -134,7 +163,7 @@ async fn never_cached(mut response: Response) -> Response {
 
 /// Asks the source on a blocking thread: it may wait for workers, and the server answers others
 /// meanwhile.
-async fn ask<F>(source: Shared, question: F) -> Response
+pub(super) async fn ask<F>(source: Shared, question: F) -> Response
 where
     F: FnOnce(&dyn Source) -> Response + Send + 'static,
 {

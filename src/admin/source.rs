@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::Operations;
 use crate::telemetry::{CountersSnapshot, Latency};
 
 /// What a role tells about itself. Calls come from several threads at a time.
@@ -21,6 +22,10 @@ pub trait Source: Send + Sync + 'static {
     fn counters(&self) -> CountersSnapshot;
     /// Whatever else is worth knowing, for people. May wait like [`Source::latency`].
     fn details(&self) -> Value;
+    /// What operators ask and tell it, where that can be done.
+    fn operations(&self) -> Option<&dyn Operations> {
+        None
+    }
 }
 
 /// Ready, or the reasons why not.

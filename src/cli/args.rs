@@ -4,7 +4,9 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use super::{check::CheckArgs, connector, crd, demo::DemoArgs, doctor, pki::PkiArgs, proxy};
+use super::{
+    check::CheckArgs, connector, crd, demo::DemoArgs, doctor, pki::PkiArgs, proxy, top::TopArgs,
+};
 
 /// Carries TCP from your network into Kubernetes services over mutual TLS.
 #[derive(Debug, Parser)]
@@ -22,6 +24,8 @@ enum Command {
     Connector(RunArgs),
     /// Show it work on this machine: throw-away PKI, echo service, proxy and connector.
     Demo(DemoArgs),
+    /// Watch a running proxy or connector: tunnels, streams, throughput, latencies.
+    Top(TopArgs),
     /// Check a configuration file, and the mappings it names, without running it.
     Check(CheckArgs),
     /// Examine what this machine offers: io_uring, memory limits, cores, open files.
@@ -47,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Proxy(args) => proxy::run(&args),
         Command::Connector(args) => connector::run(&args),
         Command::Demo(args) => args.run(),
+        Command::Top(args) => args.run(),
         Command::Check(args) => args.run(),
         Command::Doctor => doctor::run(),
         Command::Pki(args) => args.run(),

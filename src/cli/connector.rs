@@ -15,10 +15,11 @@ pub(super) fn run(args: &RunArgs) -> ExitCode {
 
 fn serve(args: &RunArgs) -> Result<(), Failure> {
     let config = ConnectorConfig::load(&args.config)?;
-    start_log(&config.log)?;
+    let log = start_log(&config.log)?;
     let plan = plan("connector", &config.workers).map_err(Failure)?;
     let running = Arc::new(connector::start(&config, &plan)?);
-    let _admin = start_admin(config.admin, &running, plan.kind)?;
+    let end = signals::EndSwitch::default();
+    let _admin = start_admin(config.admin.as_ref(), &running, log, &end)?;
     for channel in running.channels() {
         if let Some(address) = channel.address {
             let endpoint = &channel.config.endpoint;
@@ -26,7 +27,7 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
         }
     }
     tracing::info!(workers = plan.cores.len(), engine = %plan.kind, "connector serves");
-    let signal = signals::wait_for_end(|| running.warn_of_expiry())?;
+    let signal = signals::wait_for_end(&end, || running.warn_of_expiry())?;
     tracing::info!(signal, "draining; another signal ends at once");
     signals::end_on_second()?;
     let aborted = running.drain(None);

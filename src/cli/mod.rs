@@ -8,8 +8,11 @@ mod crd;
 mod demo;
 pub mod doctor;
 pub mod node;
+mod operate;
+mod operated;
 pub mod pki;
 mod proxy;
 mod signals;
+mod top;
 
 pub use args::main;

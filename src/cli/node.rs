@@ -2,16 +2,16 @@
 //! server's view of the workers.
 
 use std::{
-    net::SocketAddr,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::sync::oneshot;
 
+use super::{operate::Operator, operated::Operated, signals::EndSwitch};
 use crate::{
-    admin::{self, Admin, Readiness, Source},
-    config::{EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig},
+    admin::{self, Admin, Operations, Readiness, Source},
+    config::{AdminConfig, EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig},
     connector::{RunningChannel, RunningConnector},
     engine::{self, PinWanted, preflight},
     proxy::RunningProxy,
@@ -39,14 +39,13 @@ pub(super) fn report(outcome: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Sets up the log as configured.
-pub(super) fn start_log(config: &LogConfig) -> Result<(), Failure> {
+/// Sets up the log as configured; what it returns changes its level.
+pub(super) fn start_log(config: &LogConfig) -> Result<log::Control, Failure> {
     let format = match config.format {
         LogFormat::Console => log::Format::Console,
         LogFormat::Json => log::Format::Json,
     };
-    log::init(format, &config.level)?;
-    Ok(())
+    Ok(log::init(format, &config.level)?)
 }
 
 /// Raises the limit of open files, chooses the engine and plans the workers. What was chosen and
@@ -161,16 +160,10 @@ pub(super) struct Gathered<N> {
     node: Arc<N>,
     engine: engine::Kind,
     total: Mutex<Latency>,
+    operator: Operator<N>,
 }
 
-impl<N: Node> Gathered<N> {
-    /// Of one running role.
-    pub(super) fn new(node: Arc<N>, engine: engine::Kind) -> Self {
-        Self { node, engine, total: Mutex::new(Latency::new()) }
-    }
-}
-
-impl<N: Node> Source for Gathered<N> {
+impl<N: Node + Operated> Source for Gathered<N> {
     fn ready(&self) -> Readiness {
         Readiness { reasons: self.node.unready(), notes: self.node.notes() }
     }
@@ -197,18 +190,35 @@ impl<N: Node> Source for Gathered<N> {
     fn details(&self) -> serde_json::Value {
         self.node.details()
     }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(&self.operator)
+    }
 }
 
-/// Starts the admin server where configured.
-pub(super) fn start_admin<N: Node>(
-    listen: Option<SocketAddr>,
+/// Starts the admin server where configured. By it the log's level is changed and the end switch
+/// pressed.
+pub(super) fn start_admin<N: Node + Operated>(
+    config: Option<&AdminConfig>,
     node: &Arc<N>,
-    engine: engine::Kind,
+    log: log::Control,
+    end: &EndSwitch,
 ) -> Result<Option<Admin>, Failure> {
-    let Some(listen) = listen else {
+    let Some(config) = config else {
         return Ok(None);
     };
-    let admin = admin::serve(listen, Arc::new(Gathered::new(node.clone(), engine)))?;
-    tracing::info!(address = %admin.addr(), "admin server listens");
+    let source = Gathered {
+        node: node.clone(),
+        engine: node.plan().kind,
+        total: Mutex::new(Latency::new()),
+        operator: Operator { node: node.clone(), log, end: end.clone() },
+    };
+    let admin = admin::serve_with(config, Arc::new(source))?;
+    if let Some(address) = admin.address() {
+        tracing::info!(%address, "admin server listens");
+    }
+    if let Some(address) = admin.probes() {
+        tracing::info!(%address, "probes are answered");
+    }
     Ok(Some(admin))
 }

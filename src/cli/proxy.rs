@@ -16,15 +16,16 @@ pub(super) fn run(args: &RunArgs) -> ExitCode {
 
 fn serve(args: &RunArgs) -> Result<(), Failure> {
     let config = ProxyConfig::load(&args.config)?;
-    start_log(&config.log)?;
+    let log = start_log(&config.log)?;
     let plan = plan("proxy", &config.workers).map_err(Failure)?;
     let running = Arc::new(cluster::start(&config, &plan)?);
-    let _admin = start_admin(config.admin, &running, plan.kind)?;
+    let end = signals::EndSwitch::default();
+    let _admin = start_admin(config.admin.as_ref(), &running, log, &end)?;
     tracing::info!(
         address = %running.proxy.address(), workers = plan.cores.len(), engine = %plan.kind,
         "proxy serves"
     );
-    let signal = signals::wait_for_end(|| running.proxy.warn_of_expiry())?;
+    let signal = signals::wait_for_end(&end, || running.proxy.warn_of_expiry())?;
     running.proxy.leave();
     signals::end_on_second()?;
     // Another replica leads while this one drains.

@@ -3,6 +3,7 @@
 //!
 //! `config/proxy.toml` and `config/connector.toml` are the manual of every key.
 
+mod admin;
 mod channel;
 mod checks;
 mod connector;
@@ -17,8 +18,10 @@ mod raw;
 mod role;
 mod secret;
 mod shared;
+mod show;
 pub mod watch;
 
+pub use admin::{AdminConfig, AdminTls, ProbesConfig};
 pub use channel::{ChannelConfig, ChannelType, Mode};
 pub use connector::{ConnectorConfig, ConnectorLimits, ConnectorTls};
 pub use endpoint::{Endpoint, EndpointError};

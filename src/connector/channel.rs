@@ -18,7 +18,7 @@ use crate::{
     config::{ChannelConfig, Mode},
     engine::Socket,
     limits,
-    relay::Shard,
+    relay::{Aim, Shard},
     telemetry::Count,
     tunnel::Backoff,
 };
@@ -28,6 +28,8 @@ pub(super) struct Channel {
     pub(super) config: ChannelConfig,
     pub(super) status: Arc<ChannelStatus>,
     pub(super) tunnels: Tunnels,
+    /// What its streams are for, for lists.
+    pub(super) aim: Rc<Aim>,
     backoff: RefCell<Backoff>,
     retry_at: Cell<Option<Instant>>,
     /// Whether the proxy was lost and nobody has reached it since.
@@ -46,9 +48,19 @@ pub(super) enum Tunnels {
 }
 
 impl Channel {
-    /// A channel that keeps `tunnels` ready on this worker.
-    pub(super) fn new(config: ChannelConfig, status: Arc<ChannelStatus>, tunnels: usize) -> Self {
+    /// A channel of `subaccount` at `location` that keeps `tunnels` ready on this worker.
+    pub(super) fn new(
+        config: ChannelConfig,
+        status: Arc<ChannelStatus>,
+        tunnels: usize,
+        (subaccount, location): (&str, &str),
+    ) -> Self {
         status.want(tunnels);
+        let aim = Rc::new(Aim {
+            subaccount: subaccount.to_owned(),
+            location: Some(location.to_owned()),
+            service: Some(config.endpoint.service.clone()),
+        });
         let kept = match config.mode {
             Mode::Direct => Tunnels::Direct(Warm::new(tunnels)),
             Mode::Multiplexed => Tunnels::Multiplexed(Multiplexed::new(tunnels)),
@@ -57,6 +69,7 @@ impl Channel {
             config,
             status,
             tunnels: kept,
+            aim,
             backoff: RefCell::default(),
             retry_at: Cell::default(),
             lost: Cell::default(),
@@ -118,7 +131,7 @@ impl Channel {
             Tunnels::Direct(warm) => warm.dial_ended(&self.status, shard, dialled.ok(), current),
             Tunnels::Multiplexed(fleet) => {
                 let started = match dialled {
-                    Ok(tunnel) => fleet.start(shard, role, tunnel).await,
+                    Ok(tunnel) => fleet.start(shard, role, tunnel, &self.aim).await,
                     // The dial has said so itself.
                     Err(_) => return fleet.dial_ended(&self.status, None, current),
                 };

@@ -17,7 +17,7 @@ use crate::{
     engine::Tuning,
     limits,
     protocol::http2::Windows,
-    relay::{ClientTunnel, Live, Shard},
+    relay::{Aim, ClientTunnel, Live, Shard},
     telemetry::Count,
     tls::Alpn,
     tunnel::{Fleet, Phase},
@@ -98,6 +98,7 @@ impl Multiplexed {
         shard: &Rc<Shard>,
         role: &ConnectorRole,
         tunnel: Tunnel,
+        aim: &Rc<Aim>,
     ) -> Result<ClientTunnel, TunnelError> {
         let Tunnel { link, inbound, address } = tunnel;
         if link.with_session(|session| session.alpn()) != Alpn::H2 {
@@ -107,6 +108,8 @@ impl Multiplexed {
         // A tunnel that is gone already shows at its first use.
         let _ = link.socket().tune(&Tuning::tunnel());
         let live = Rc::new(Live::new(role.timeouts, Instant::now()));
+        live.set_peer(address);
+        live.set_aim(aim.clone());
         let Some(key) = shard.admit(&live) else {
             shard.count(Count::Refused("overloaded"));
             return Err(TunnelError::Overloaded);
@@ -120,6 +123,7 @@ impl Multiplexed {
         match started {
             Ok(tunnel) => {
                 live.set_tunnel(tunnel.clone());
+                tunnel.tunnel().set_key(key);
                 live.enter(Phase::Carrying, Instant::now());
                 Ok(tunnel)
             }

@@ -72,6 +72,8 @@ pub(super) async fn serve(
         // A client that is gone already shows at the first use of its socket.
         let _ = client.send_at_once();
         live.set_plain(client.clone());
+        live.set_peer(peer);
+        live.set_aim(channel.aim.clone());
         live.enter(Phase::Opening, accepted_at);
         let visit = Visit { shard: shard.clone(), role, channel, live, client, peer };
         visit.run(accepted_at).await;
@@ -119,6 +121,7 @@ impl Visit {
         let established_at = Instant::now();
         self.shard.sample(Metric::Connect, established_at - accepted_at);
         self.live.enter(Phase::Relaying, established_at);
+        self.live.set_target(target);
         let party = Party {
             subaccount: self.role.subaccount.clone(),
             location: self.role.location.clone(),

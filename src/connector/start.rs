@@ -4,7 +4,10 @@ use std::{
     io,
     net::SocketAddr,
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -17,7 +20,7 @@ use crate::{
     config::{ChannelConfig, ConnectorConfig, Mode, watch::FileWatch},
     engine::Listener,
     limits,
-    tls::{Alpn, ClientFiles, Facts, Fingerprint, MaterialError, load_client},
+    tls::{Alpn, CertificateEntry, ClientFiles, Facts, Fingerprint, MaterialError, load_client},
     tunnel::Timeouts,
     worker::{self, Crew, Listening, Plan},
 };
@@ -50,10 +53,21 @@ pub struct RunningChannel {
 pub struct RunningConnector {
     channels: Vec<RunningChannel>,
     crew: Arc<Crew<ConnectorMessage>>,
-    certificate: Arc<Mutex<Facts>>,
+    certificate: Arc<Mutex<Certificate>>,
+    config: ConnectorConfig,
     drain_deadline: Duration,
     /// Stops watching when dropped; `None` once draining.
     watch: Mutex<Option<FileWatch>>,
+    /// Set once it is to stop.
+    leaving: AtomicBool,
+}
+
+/// The certificates in use.
+struct Certificate {
+    facts: Facts,
+    inventory: Vec<CertificateEntry>,
+    /// What is wrong with newer files.
+    problem: Option<String>,
 }
 
 /// Starts a connector on the given workers. A channel whose port cannot be had fails alone.
@@ -71,15 +85,18 @@ pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, 
         .collect();
     let crew = Arc::new(start_workers(config, plan, &material, &channels, listeners)?);
     warn_of_expiry(&material.facts);
-    let certificate = Arc::new(Mutex::new(material.facts));
-    let watch = watch(config, material.fingerprint, &crew, &certificate)?;
+    let Material { facts, inventory, fingerprint, .. } = material;
+    let certificate = Arc::new(Mutex::new(Certificate { facts, inventory, problem: None }));
+    let watch = watch(config, fingerprint, &crew, &certificate)?;
     let drain_deadline = config.limits.drain_deadline;
     Ok(RunningConnector {
         channels,
         crew,
         certificate,
+        config: config.clone(),
         drain_deadline,
         watch: Mutex::new(Some(watch)),
+        leaving: AtomicBool::new(false),
     })
 }
 
@@ -101,6 +118,7 @@ pub fn load_material(config: &ConnectorConfig) -> Result<Material, StartError> {
     Ok(Material {
         tls: TlsOfModes { direct: direct.tls, multiplexed: multiplexed.tls },
         facts: multiplexed.facts,
+        inventory: multiplexed.inventory,
         fingerprint: multiplexed.fingerprint,
     })
 }
@@ -110,6 +128,7 @@ pub struct Material {
     tls: TlsOfModes,
     /// What the certificate says.
     pub facts: Facts,
+    inventory: Vec<CertificateEntry>,
     fingerprint: Fingerprint,
 }
 
@@ -221,7 +240,8 @@ fn start_workers(
         let index = worker.shard.index;
         let channel = |(number, config, status): &(usize, ChannelConfig, Arc<ChannelStatus>)| {
             let tunnels = tunnels_of(config, *number, workers, index);
-            Rc::new(Channel::new(config.clone(), status.clone(), tunnels))
+            let owner = (subaccount.as_str(), location.as_str());
+            Rc::new(Channel::new(config.clone(), status.clone(), tunnels, owner))
         };
         Rc::new(ConnectorRole {
             subaccount: subaccount.clone(),
@@ -244,7 +264,7 @@ fn watch(
     config: &ConnectorConfig,
     mut seen: Fingerprint,
     crew: &Arc<Crew<ConnectorMessage>>,
-    certificate: &Arc<Mutex<Facts>>,
+    certificate: &Arc<Mutex<Certificate>>,
 ) -> io::Result<FileWatch> {
     let tls = &config.tls;
     let paths = vec![tls.certificate.clone(), tls.private_key.clone(), tls.ca.clone()];
@@ -258,11 +278,13 @@ fn watch(
                 tracing::info!(subject = material.facts.subject, "certificates changed");
                 warn_of_expiry(&material.facts);
                 crew.tell(|| ConnectorMessage::Tls(material.tls.clone()));
-                *certificate.lock().unwrap_or_else(PoisonError::into_inner) = material.facts;
+                let mut certificate = certificate.lock().unwrap_or_else(PoisonError::into_inner);
+                (certificate.facts, certificate.inventory) = (material.facts, material.inventory);
                 None
             }
             Err(error) => Some(error.to_string()),
         };
+        certificate.lock().unwrap_or_else(PoisonError::into_inner).problem.clone_from(&problem);
         if let Some(problem) = problem.as_ref().filter(|problem| said.as_ref() != Some(*problem)) {
             tracing::error!(error = problem, "keeping the certificates in use");
         }
@@ -288,14 +310,33 @@ impl RunningConnector {
         &self.crew
     }
 
-    /// Whether it accepts no more.
+    /// Says from now on that no new clients should come here, before it is drained.
+    pub fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    /// The effective configuration, without secrets.
+    pub fn config(&self) -> serde_json::Value {
+        self.config.to_json()
+    }
+
+    /// The certificates and authorities in force, and what is wrong with newer files.
+    pub fn certificates(&self, now: SystemTime) -> (Vec<serde_json::Value>, Vec<String>) {
+        let certificate = self.certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = certificate.inventory.iter().map(|entry| entry.to_json(now));
+        (entries.collect(), certificate.problem.iter().cloned().collect())
+    }
+
+    /// Whether it accepts no more, or is about to.
     pub fn is_draining(&self) -> bool {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.leaving.load(Relaxed)
+            || self.watch.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// What an operator wants to know besides counters: channels and the certificate.
     pub fn details(&self) -> serde_json::Value {
-        let facts = self.certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        let certificate = self.certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = &certificate.facts;
         let channels: Vec<serde_json::Value> = self
             .channels
             .iter()
@@ -327,7 +368,7 @@ impl RunningConnector {
 
     /// Warns of a certificate that expires soon. For a daily call.
     pub fn warn_of_expiry(&self) {
-        warn_of_expiry(&self.certificate.lock().unwrap_or_else(PoisonError::into_inner));
+        warn_of_expiry(&self.certificate.lock().unwrap_or_else(PoisonError::into_inner).facts);
     }
 
     /// Stops accepting, lets streams end for the configured time, aborts the rest and ends the

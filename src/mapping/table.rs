@@ -81,6 +81,17 @@ impl MappingTable {
         Ok(Grant { mapping, usage: &tenant.usage })
     }
 
+    /// The mapping of a service, whoever may use it.
+    #[must_use]
+    pub fn find(
+        &self,
+        service_type: ServiceType,
+        subaccount: &str,
+        service: &str,
+    ) -> Option<&Arc<Mapping>> {
+        self.tenants.get(subaccount)?.services(service_type).get(service)
+    }
+
     /// Mappings in force.
     #[must_use]
     pub fn len(&self) -> usize {

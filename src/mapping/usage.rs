@@ -22,6 +22,12 @@ impl TenantUsage {
             .map(|_| StreamPermit { usage: Arc::clone(self) })
     }
 
+    /// Whether fewer than `max` are open.
+    #[must_use]
+    pub fn has_room(&self, max: usize) -> bool {
+        self.open() < max
+    }
+
     /// Streams open now.
     #[must_use]
     pub fn open(&self) -> usize {

@@ -4,7 +4,9 @@
 mod authorise;
 mod budgets;
 mod doorkeeper;
+mod explain;
 mod hold;
+mod inspect;
 mod probe;
 mod reload;
 mod request;
@@ -15,6 +17,7 @@ mod start;
 mod streams;
 mod visit;
 
+pub use explain::{Finding, Question};
 pub use role::ProxyMessage;
 pub use sources::{load_material, tenancy};
 pub use start::{RunningProxy, StartError, start, start_with};

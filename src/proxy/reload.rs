@@ -16,7 +16,7 @@ use crate::{
     config::ProxyConfig,
     limits,
     mapping::{Mapping, MappingTable, Problem, load_directory},
-    tls::{Facts, Fingerprint, MaterialError, ServerMaterial},
+    tls::{CertificateEntry, Facts, Fingerprint, MaterialError, ServerMaterial},
     worker::Crew,
 };
 
@@ -27,6 +27,7 @@ pub(super) struct Status {
     pub(super) problems: Vec<String>,
     pub(super) tls_problem: Option<String>,
     pub(super) certificate: Option<Facts>,
+    pub(super) inventory: Vec<CertificateEntry>,
 }
 
 /// Reads and re-reads what can change while the proxy runs.
@@ -49,6 +50,16 @@ impl Reloader {
             tls_seen: None,
             status: Arc::default(),
         }
+    }
+
+    /// The mappings in force.
+    pub(super) fn table(&self) -> Arc<MappingTable> {
+        self.table.clone()
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> &ProxyConfig {
+        &self.config
     }
 
     /// Everything that is watched.
@@ -143,7 +154,10 @@ impl Reloader {
             tracing::warn!("{warning}");
         }
         warn_of_expiry(&material.facts);
-        self.lock().certificate = Some(material.facts.clone());
+        let mut status = self.lock();
+        status.certificate = Some(material.facts.clone());
+        status.inventory.clone_from(&material.inventory);
+        drop(status);
         Ok(Some(material))
     }
 

@@ -10,10 +10,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use crossbeam_channel::Sender;
+
 use super::{
     authorise::still_allowed,
     budgets::Budgets,
     doorkeeper::{Doorkeeper, OFFENDER_RATE},
+    explain::{Finding, Question, explain},
     session,
 };
 use crate::{
@@ -31,6 +34,8 @@ pub enum ProxyMessage {
     /// New certificates; streams whose client certificate is now revoked end, others go on.
     /// Connections that carry no stream yet end if they would not be let in any more.
     Tls(ServerTls),
+    /// What would happen to a CONNECT?
+    Explain(Box<Question>, Sender<Finding>),
 }
 
 /// What every session of a proxy needs to know.
@@ -94,6 +99,7 @@ impl Role for ProxyRole {
                 self.tls_era.set(self.tls_era.get() + 1);
                 end_unwelcome(worker, &tls);
             }
+            ProxyMessage::Explain(question, answer) => explain(self, worker, &question, answer),
         }
     }
 

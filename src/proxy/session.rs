@@ -44,6 +44,7 @@ pub(super) async fn serve(
         shard.count(Count::Refused("overloaded"));
         return;
     };
+    live.set_peer(peer);
     // The stages are boxed so that a relaying session does not carry the room of the earlier ones.
     if Instant::now() < turn && !Box::pin(hold(&shard, &live, turn)).await {
         return shard.dismiss(key);
@@ -58,7 +59,7 @@ pub(super) async fn serve(
             Alpn::H2 => {
                 // A tunnel that is gone already shows at its first use.
                 let _ = tunnel.link.socket().tune(&Tuning::tunnel());
-                Box::pin(carry_streams(visit, tunnel)).await;
+                Box::pin(carry_streams(visit, tunnel, key)).await;
             }
             Alpn::Http1 => {
                 let Tunnel { link, inbound } = &mut tunnel;

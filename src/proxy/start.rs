@@ -52,8 +52,8 @@ pub enum StartError {
 pub struct RunningProxy {
     address: SocketAddr,
     crew: Arc<Crew<ProxyMessage>>,
-    status: Arc<Mutex<Status>>,
-    reloader: Arc<Mutex<Reloader>>,
+    pub(super) status: Arc<Mutex<Status>>,
+    pub(super) reloader: Arc<Mutex<Reloader>>,
     drain_deadline: Duration,
     /// Stops watching when dropped; `None` once draining.
     watch: Mutex<Option<FileWatch>>,

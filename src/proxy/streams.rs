@@ -13,14 +13,14 @@ use crate::{
         Refusal, Request,
         http2::{Bucket, Flood, Windows},
     },
-    relay::{Arrival, Live, TunnelSide, serve},
+    relay::{Aim, Arrival, Live, TunnelSide, serve},
     telemetry::Count,
     tls::Identity,
-    tunnel::{Ending, Phase},
+    tunnel::{Ending, Key, Phase},
 };
 
 /// Serves a tunnel until it ends.
-pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
+pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel, key: Key) {
     let mut caller = caller_of(&visit.role.settings, &tunnel.link);
     let window = match &caller {
         Ok(identity) => visit.role.budgets.borrow_mut().lend(&identity.subaccount),
@@ -38,6 +38,7 @@ pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
         caller,
         resets: RefCell::new(Bucket::new(limits::PREMATURE_RESET_RATE, Instant::now())),
         visit,
+        key,
         tunnel: RefCell::default(),
         up: Cell::new(false),
     });
@@ -66,6 +67,8 @@ pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel) {
 /// What the streams of one tunnel share.
 struct Host {
     visit: Visit,
+    /// The tunnel's session.
+    key: Key,
     caller: Result<Identity, Refusal>,
     /// Streams given up before they were answered.
     resets: RefCell<Bucket>,
@@ -85,12 +88,25 @@ impl TunnelSide for Pending {
     fn hung_up(&self) -> bool {
         self.0.borrow_mut().as_mut().is_some_and(Arrival::is_gone)
     }
+
+    fn carrier(&self) -> Option<Key> {
+        self.0.borrow().as_ref().and_then(Arrival::carrier)
+    }
+}
+
+/// What a list shows a tunnel of `caller` to be for.
+fn tunnel_aim(caller: &Identity) -> Aim {
+    Aim { subaccount: caller.subaccount.clone(), location: caller.location.clone(), service: None }
 }
 
 impl Host {
     fn came_up(&self, tunnel: &Rc<crate::relay::Tunnel>) {
         let live = &self.visit.live;
         live.set_tunnel(tunnel.clone());
+        tunnel.set_key(self.key);
+        if let Ok(caller) = &self.caller {
+            live.set_aim(Rc::new(tunnel_aim(caller)));
+        }
         *self.tunnel.borrow_mut() = Some(tunnel.clone());
         // A peer that is nobody gets its refusals and no more time than a request's.
         let phase = if self.caller.is_ok() { Phase::Carrying } else { Phase::Head };
@@ -107,6 +123,7 @@ impl Host {
         let tunnel = &self.visit;
         let live = Rc::new(Live::new(tunnel.role.settings.timeouts, Instant::now()));
         live.enter(Phase::Dialling, Instant::now());
+        live.set_peer(tunnel.peer);
         let visit = Visit {
             worker: tunnel.worker.clone(),
             role: tunnel.role.clone(),

@@ -3,7 +3,7 @@
 
 use std::{io, net::SocketAddr, rc::Rc, time::Instant};
 
-use super::{authorise::authorise, role::ProxyRole};
+use super::{authorise::admit, role::ProxyRole};
 use crate::{
     engine::{Buffer, Socket},
     protocol::{ConnectRequest, Refusal},
@@ -28,6 +28,13 @@ pub(super) struct Dialled {
     plain: Socket,
     target: SocketAddr,
     asked_at: Instant,
+}
+
+impl Dialled {
+    /// The address that answered.
+    pub(super) fn target(&self) -> SocketAddr {
+        self.target
+    }
 }
 
 impl Visit {
@@ -73,11 +80,8 @@ impl Visit {
         request: &ConnectRequest,
         identity: &Identity,
     ) -> Result<(Socket, SocketAddr), Refusal> {
-        let table = self.role.table.borrow().clone();
+        let (grant, _place) = admit(&self.role, identity, request)?;
         let settings = &self.role.settings;
-        let grant = authorise(&table, identity, request, settings.streams_per_subaccount_max)?;
-        let place = self.role.budgets.borrow_mut().place_dial(&identity.subaccount);
-        let _place = place.ok_or(Refusal::TenantLimit("dials"))?;
         let mapping = grant.mapping.clone();
         self.live.set_grant(grant);
         self.live.enter(Phase::Dialling, Instant::now());
@@ -104,6 +108,7 @@ impl Visit {
         let established_at = Instant::now();
         self.shard.sample(Metric::Connect, established_at - dialled.asked_at);
         self.live.enter(Phase::Relaying, established_at);
+        self.live.set_target(dialled.target);
         let party = Party {
             subaccount: identity.subaccount.clone(),
             location: request.location.clone(),

@@ -2,16 +2,17 @@
 
 use std::{
     cell::{Cell, RefCell, RefMut},
+    net::SocketAddr,
     rc::Rc,
     sync::Arc,
     time::Instant,
 };
 
-use super::{Link, mux::Tunnel};
+use super::{Aim, Link, Whose, mux::Tunnel};
 use crate::{
     engine::{Socket, Tuning},
     mapping::{Mapping, StreamPermit},
-    tunnel::{Ending, Phase, Session, Stream, Timeouts},
+    tunnel::{Ending, Key, Phase, Session, Stream, Timeouts},
 };
 
 /// What allowed a stream, kept to judge it anew when the mappings change.
@@ -22,6 +23,16 @@ pub struct Grant {
     pub location: String,
     /// Its place among the subaccount's streams.
     pub permit: StreamPermit,
+}
+
+impl Grant {
+    fn whose(&self) -> Whose<'_> {
+        Whose {
+            subaccount: &self.mapping.subaccount,
+            location: Some(&self.location),
+            service: Some(&self.mapping.service),
+        }
+    }
 }
 
 /// The tunnel's side of a session, as far as the tick and a kill need it.
@@ -46,6 +57,18 @@ pub trait TunnelSide {
     fn drain(&self) {}
     /// The TLS end, where the session owns one.
     fn link(&self) -> Option<&Link> {
+        None
+    }
+    /// Streams open on a tunnel of many.
+    fn streams(&self) -> Option<usize> {
+        None
+    }
+    /// Payload waiting to be sent on a tunnel of many.
+    fn bytes_in_flight(&self) -> usize {
+        0
+    }
+    /// The session of the tunnel of many that carries this stream, if one does.
+    fn carrier(&self) -> Option<Key> {
         None
     }
 }
@@ -92,6 +115,14 @@ impl TunnelSide for Rc<Tunnel> {
     fn link(&self) -> Option<&Link> {
         Some(Tunnel::link(self))
     }
+
+    fn streams(&self) -> Option<usize> {
+        Some(Tunnel::streams(self))
+    }
+
+    fn bytes_in_flight(&self) -> usize {
+        Tunnel::bytes_in_flight(self)
+    }
 }
 
 /// One session of a worker: a tunnel with its one stream, a tunnel of many, or one of those.
@@ -109,6 +140,11 @@ pub struct Live {
     /// The plain end finished its direction, so nobody reads there; should it break, this is why
     /// the stream ended.
     unread: Cell<Option<Ending>>,
+    begun_at: Instant,
+    /// For lists: what it is for, where no grant tells that.
+    aim: RefCell<Option<Rc<Aim>>>,
+    peer: Cell<Option<SocketAddr>>,
+    target: Cell<Option<SocketAddr>>,
 }
 
 impl Live {
@@ -123,6 +159,10 @@ impl Live {
             tuned: Cell::new(false),
             grant: RefCell::default(),
             unread: Cell::default(),
+            begun_at: now,
+            aim: RefCell::default(),
+            peer: Cell::default(),
+            target: Cell::default(),
         }
     }
 
@@ -149,6 +189,56 @@ impl Live {
     /// Looks at the TLS end, where the session owns one.
     pub fn with_link<T>(&self, look: impl FnOnce(&Link) -> T) -> Option<T> {
         self.tunnel.borrow().as_ref().and_then(|tunnel| tunnel.link()).map(look)
+    }
+
+    /// Looks at the tunnel's end, if there is one.
+    pub(super) fn with_tunnel<T>(&self, look: impl FnOnce(&dyn TunnelSide) -> T) -> Option<T> {
+        self.tunnel.borrow().as_deref().map(look)
+    }
+
+    /// Who is at the other end of what was accepted.
+    pub fn set_peer(&self, peer: SocketAddr) {
+        self.peer.set(Some(peer));
+    }
+
+    /// Who is at the other end of what was accepted, once that is known.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer.get()
+    }
+
+    /// Where the bytes of the stream go.
+    pub fn set_target(&self, target: SocketAddr) {
+        self.target.set(Some(target));
+    }
+
+    pub(super) fn target(&self) -> Option<SocketAddr> {
+        self.target.get()
+    }
+
+    /// What it is for, where no grant will tell that.
+    pub fn set_aim(&self, aim: Rc<Aim>) {
+        *self.aim.borrow_mut() = Some(aim);
+    }
+
+    /// Looks at whose it is and what for, if that is known.
+    pub fn with_whose<T>(&self, look: impl FnOnce(Whose<'_>) -> T) -> Option<T> {
+        if let Some(grant) = &*self.grant.borrow() {
+            return Some(look(grant.whose()));
+        }
+        self.aim.borrow().as_deref().map(|aim| look(aim.whose()))
+    }
+
+    /// The tunnel of many streams that carries it, if one does.
+    pub fn carrier(&self) -> Option<Key> {
+        self.with_tunnel(|side| side.carrier()).flatten()
+    }
+
+    pub(super) fn begun_at(&self) -> Instant {
+        self.begun_at
+    }
+
+    pub(super) fn last_moved(&self) -> Instant {
+        self.stream.borrow().last_moved()
     }
 
     /// The peer showed a certificate we accept.

@@ -12,6 +12,7 @@ mod mux;
 mod outcome;
 mod shard;
 mod splice;
+mod view;
 
 pub use carrier::{Cut, DirectSource, Sink, Source};
 pub use deadline::with_deadline;
@@ -24,3 +25,4 @@ pub use mux::{Arrival, ClientTunnel, MuxSink, MuxSource, OpenError, Opened, Tunn
 pub use outcome::{Outcome, Party};
 pub use shard::Shard;
 pub use splice::{Ends, splice};
+pub use view::{Aim, Face, View, Whose};

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    ops::Range,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -85,6 +86,26 @@ impl Shard {
         for live in sessions {
             visit(&live);
         }
+    }
+
+    /// Whether another session would find room.
+    pub fn has_room(&self) -> bool {
+        self.session_count() < limits::SESSIONS_PER_WORKER_MAX
+    }
+
+    /// The session `key` names, if it still exists.
+    pub fn session(&self, key: Key) -> Option<Rc<Live>> {
+        self.sessions.borrow().get(key).cloned()
+    }
+
+    /// The sessions at some places of the slab. It is borrowed meanwhile: `visit` only looks.
+    pub fn look_at(&self, places: Range<usize>, mut visit: impl FnMut(Key, &Live)) {
+        self.sessions.borrow().part(places).for_each(|(key, live)| visit(key, live));
+    }
+
+    /// As many places as the slab has now.
+    pub fn places(&self) -> usize {
+        self.sessions.borrow().places()
     }
 
     /// A place among the dials in flight, or `None` when there are too many.

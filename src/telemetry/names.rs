@@ -10,7 +10,7 @@ pub const OTHER: &str = "other";
 /// connector why a client got none. Those from "reset_flood" on are of whole tunnels:
 /// `protocol::http2::Flood::reason()` and `protocol::http2::violation_of`; "provoked_reset" is one
 /// stream that we reset because of what its peer did.
-pub const REFUSAL_REASONS: [&str; 41] = [
+pub const REFUSAL_REASONS: [&str; 42] = [
     "malformed",
     "no_certificate",
     "bad_identity",
@@ -32,6 +32,7 @@ pub const REFUSAL_REASONS: [&str; 41] = [
     "mapping_removed",
     "certificate_revoked",
     "drained",
+    "killed",
     "tunnel",
     "refused",
     "tunnel_lost",
@@ -85,7 +86,7 @@ pub const HANDSHAKE_FAILURES: [&str; 25] = [
 ];
 
 /// How a stream ended: `tunnel::Ending::reason()`.
-pub const STREAM_ENDINGS: [&str; 11] = [
+pub const STREAM_ENDINGS: [&str; 12] = [
     "clean",
     "client_aborted",
     "service_aborted",
@@ -96,6 +97,7 @@ pub const STREAM_ENDINGS: [&str; 11] = [
     "certificate_revoked",
     "drained",
     "phase_timeout",
+    "killed",
     OTHER,
 ];
 

@@ -17,8 +17,8 @@ use crate::tls::pem::PemFile;
 use crate::tls::server::ServerParts;
 use crate::tls::trust::Authorities;
 use crate::tls::{
-    Alpn, ClientTls, Facts, MaterialError, MaterialProblem, ServerTls, TlsError, certificate,
-    provider,
+    Alpn, CertificateEntry, CertificateUse, ClientTls, Facts, MaterialError, MaterialProblem,
+    ServerTls, TlsError, certificate, inventory, provider,
 };
 
 /// The files of a server.
@@ -52,6 +52,8 @@ pub struct ServerMaterial {
     pub tls: ServerTls,
     /// What the server's certificate says.
     pub facts: Facts,
+    /// Everything the files hold.
+    pub inventory: Vec<CertificateEntry>,
     /// Changes when any byte of the files does.
     pub fingerprint: Fingerprint,
 }
@@ -63,6 +65,8 @@ pub struct ClientMaterial {
     pub tls: ClientTls,
     /// What the client's certificate says.
     pub facts: Facts,
+    /// Everything the files hold.
+    pub inventory: Vec<CertificateEntry>,
     /// Changes when any byte of the files does.
     pub fingerprint: Fingerprint,
 }
@@ -139,7 +143,10 @@ pub fn load_server(
         clock: Arc::new(DefaultTimeProvider),
     })
     .map_err(|error| unusable(crl.as_ref().unwrap_or(certificate), &error))?;
-    Ok(ServerMaterial { tls, facts, fingerprint: Fingerprint::of(read.iter().chain(&crl)) })
+    let mut inventory = inventory_of(certificate, client_ca);
+    inventory.extend(crl.iter().flat_map(inventory::revocation_lists));
+    let fingerprint = Fingerprint::of(read.iter().chain(&crl));
+    Ok(ServerMaterial { tls, facts, inventory, fingerprint })
 }
 
 /// Loads and checks a client's files. `now` decides which warnings are due.
@@ -158,7 +165,13 @@ pub fn load_client(
     let (_, roots) = Authorities::read(ca, now, &mut facts.warnings)?;
     let tls = ClientTls::new(key, roots, alpn, allow_tls12)
         .map_err(|error| unusable(certificate, &error))?;
-    Ok(ClientMaterial { tls, facts, fingerprint: Fingerprint::of(&read) })
+    let inventory = inventory_of(certificate, ca);
+    Ok(ClientMaterial { tls, facts, inventory, fingerprint: Fingerprint::of(&read) })
+}
+
+fn inventory_of(certificate: &PemFile, ca: &PemFile) -> Vec<CertificateEntry> {
+    let own = inventory::certificates(certificate, CertificateUse::Own);
+    own.into_iter().chain(inventory::certificates(ca, CertificateUse::Trusted)).collect()
 }
 
 fn read_three(one: &Path, two: &Path, three: &Path) -> Result<[PemFile; 3], MaterialError> {

@@ -36,6 +36,7 @@ pub struct Crew<M> {
     mailboxes: Vec<Mailbox<M>>,
     counters: Vec<Arc<Counters>>,
     load: Load,
+    plan: Plan,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -78,14 +79,16 @@ pub fn start<R: Role>(
     }
     let mailboxes: Vec<_> = boxes.iter().map(|(mailbox, _, _)| mailbox.clone()).collect();
     let load = Load::new(count);
-    let mut crew = Crew { mailboxes, counters: Vec::new(), load, threads: Mutex::default() };
+    let plan = plan.clone();
+    let threads = Mutex::default();
+    let mut crew = Crew { mailboxes, counters: Vec::new(), load, plan, threads };
     for (index, ((_, inbox, wake), listeners)) in boxes.into_iter().zip(per_worker).enumerate() {
         let counters = Arc::new(Counters::new());
         crew.counters.push(counters.clone());
         let post = Post::<R> {
             index,
-            kind: plan.kind,
-            core: plan.cores[index],
+            kind: crew.plan.kind,
+            core: crew.plan.cores[index],
             listeners,
             inbox,
             wake,
@@ -96,7 +99,7 @@ pub fn start<R: Role>(
         let make = make.clone();
         let (started, outcome) = crossbeam_channel::bounded(1);
         let thread = std::thread::Builder::new()
-            .name(format!("{THREAD_PREFIX}{}-{index}", plan.role))
+            .name(format!("{THREAD_PREFIX}{}-{index}", crew.plan.role))
             .spawn(move || run(post, make, |ready| drop(started.send(ready))))?;
         crew.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
         outcome.recv().unwrap_or_else(|_| Err(io::Error::other("a worker ended as it began")))?;
@@ -143,6 +146,16 @@ impl<M> Crew<M> {
             }
         }
         (latency, problems)
+    }
+
+    /// How the workers were started.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The mailbox of every worker, to ask their roles.
+    pub fn mailboxes(&self) -> &[Mailbox<M>] {
+        &self.mailboxes
     }
 
     /// Stops accepting, gives sessions until `deadline` to end by themselves, aborts the rest and

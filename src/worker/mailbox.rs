@@ -4,10 +4,13 @@ use std::{net::SocketAddr, os::fd::OwnedFd};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
+use super::{Look, Seen};
 use crate::{
     engine::{Wake, Waker, wake_pair},
     limits,
+    relay::Face,
     telemetry::Latency,
+    tunnel::Key,
 };
 
 /// What can be asked of any worker; `M` is what its role understands besides.
@@ -23,6 +26,10 @@ pub enum Message<M> {
     },
     /// Hand out the latency samples since the last time.
     TakeLatency(Sender<Latency>),
+    /// Tell which tunnels or streams there are.
+    Look(Box<Look>, Sender<Seen>),
+    /// End one of them; tell whether there was such a one.
+    Kill(Key, Face, Sender<bool>),
     /// Accept nothing more; end when the last session is gone.
     Drain,
     /// End now: abort what is left.

@@ -2,13 +2,17 @@
 //! connections are spread over them, and how they drain. Knows no role by name.
 
 mod accept;
+mod ask;
 mod crew;
 mod load;
+mod look;
 mod mailbox;
 mod run;
 mod watchdog;
 
+pub use ask::NoAnswer;
 pub use crew::{Crew, Listening, Plan, start};
 pub use load::Load;
+pub use look::{Filter, Look, Seen};
 pub use mailbox::{Mailbox, Message};
 pub use run::{Role, Worker};

@@ -14,6 +14,7 @@ use crossbeam_channel::Receiver;
 use super::{
     Load, Mailbox, Message,
     accept::{Door, accept_loop},
+    look::{kill, look},
 };
 use crate::{
     engine::{self, BufferPool, Kind, Listener, Runtime, Wake},
@@ -239,6 +240,12 @@ async fn serve<R: Role>(
                 Message::TakeLatency(answer) => {
                     // The asker may have given up waiting; its samples then go with it.
                     let _ = answer.send(worker.shard.take_latency());
+                }
+                Message::Look(asked, answer) => {
+                    tokio::task::spawn_local(look(worker.clone(), *asked, answer));
+                }
+                Message::Kill(key, face, answer) => {
+                    let _ = answer.send(kill(worker, key, face));
                 }
                 Message::Drain => worker.drain(),
                 Message::Stop => return worker.drain(),

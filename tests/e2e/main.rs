@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 mod abuse;
+mod access;
 mod basics;
 mod certificates;
 mod commands;
@@ -17,6 +18,7 @@ mod cuts;
 mod dials;
 mod drain;
 mod endings;
+mod explain;
 mod fidelity;
 mod floods;
 mod fuzz;
@@ -26,6 +28,7 @@ mod interop;
 mod mappings;
 mod names;
 mod offenders;
+mod operate;
 mod outbound;
 mod panics;
 mod pauses;
@@ -42,6 +45,7 @@ mod speed;
 mod stalls;
 mod storm;
 mod support;
+mod top;
 mod tunnels;
 
 fn main() -> ExitCode {
@@ -51,7 +55,11 @@ fn main() -> ExitCode {
     let mut suite = support::Suite::new();
     abuse::add(&mut suite);
     basics::add(&mut suite);
+    access::add(&mut suite);
     commands::add(&mut suite);
+    explain::add(&mut suite);
+    operate::add(&mut suite);
+    top::add(&mut suite);
     connector::add(&mut suite);
     mappings::add(&mut suite);
     outbound::add(&mut suite);

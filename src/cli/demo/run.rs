@@ -80,7 +80,7 @@ impl DemoArgs {
             return demo.once();
         }
         demo.print_invitation();
-        let signal = signals::wait_for_end(|| ())?;
+        let signal = signals::wait_for_end(&signals::EndSwitch::default(), || ())?;
         tracing::info!(signal, "the demo ends");
         demo.end();
         Ok(())

@@ -140,6 +140,14 @@ impl TunnelSide for ClientTunnel {
     fn drain(&self) {
         self.retire();
     }
+
+    fn streams(&self) -> Option<usize> {
+        TunnelSide::streams(&self.0.tunnel)
+    }
+
+    fn bytes_in_flight(&self) -> usize {
+        TunnelSide::bytes_in_flight(&self.0.tunnel)
+    }
 }
 
 fn open_error(error: &http2::Error) -> OpenError {
@@ -148,11 +156,11 @@ fn open_error(error: &http2::Error) -> OpenError {
 
 impl Vessel for ClientTunnel {
     fn bytes_in_flight(&self) -> usize {
-        self.0.tunnel.bytes_in_flight()
+        Tunnel::bytes_in_flight(&self.0.tunnel)
     }
 
     fn streams(&self) -> usize {
-        self.0.tunnel.streams()
+        Tunnel::streams(&self.0.tunnel)
     }
 
     fn streams_max(&self) -> usize {

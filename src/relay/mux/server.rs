@@ -20,6 +20,7 @@ use crate::{
         http2::{self, Asked, Guard, Io, Outgoing, Reason, RecvStream, Windows, Wire, server},
     },
     relay::{Inbound, Link, Shard},
+    tunnel::Key,
 };
 
 type Connection = server::Connection<Io<Buffer>, Payload>;
@@ -47,6 +48,12 @@ impl Arrival {
     pub fn is_gone(&mut self) -> bool {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         self.answer.poll_reset(&mut cx).is_ready()
+    }
+
+    /// The session of the tunnel it came by.
+    #[must_use]
+    pub fn carrier(&self) -> Option<Key> {
+        self.seat.tunnel().key()
     }
 
     /// Says yes; `None` when nobody waits for that any more.

@@ -11,7 +11,7 @@ use crate::{
     engine::Buffer,
     protocol::http2::{self, Flood, Ping, PingPong, Wire},
     relay::Link,
-    tunnel::{Pulse, Vitals},
+    tunnel::{Key, Pulse, Vitals},
 };
 
 /// A multiplexed tunnel. Requests to its HTTP/2 session are left here and carried out by the task
@@ -26,6 +26,8 @@ pub struct Tunnel {
     draining: Cell<bool>,
     closed: Cell<bool>,
     fault: Cell<Option<&'static str>>,
+    /// The session it is.
+    key: Cell<Option<Key>>,
 }
 
 /// What the session is asked to do.
@@ -58,6 +60,7 @@ impl Tunnel {
             draining: Cell::new(false),
             closed: Cell::new(false),
             fault: Cell::new(None),
+            key: Cell::new(None),
         })
     }
 
@@ -77,6 +80,15 @@ impl Tunnel {
     #[must_use]
     pub fn streams(&self) -> usize {
         self.streams.get()
+    }
+
+    /// Which session it is, for its streams to tell.
+    pub fn set_key(&self, key: Key) {
+        self.key.set(Some(key));
+    }
+
+    pub(super) fn key(&self) -> Option<Key> {
+        self.key.get()
     }
 
     /// Whether it ended.

@@ -1,0 +1,186 @@
+//! Why would this CONNECT be refused, or where would it go? Answered on a worker, by the functions
+//! that judge and dial the real one.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::Sender;
+
+use super::{
+    authorise::{service_type, would_admit},
+    request::judge_caller,
+    role::ProxyRole,
+    visit::Visit,
+};
+use crate::{
+    mapping::Mapping,
+    protocol::{
+        ConnectRequest, Refusal, Request,
+        http1::{self, Parsed},
+        target::{LOCATION_HEADER, SERVICE_TYPE_HEADER},
+    },
+    relay::Live,
+    tls::Identity,
+    worker::Worker,
+};
+
+/// A CONNECT that nobody sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Question {
+    /// The subaccount in the caller's certificate; `None` is a caller without a certificate.
+    pub subaccount: Option<String>,
+    /// The location that certificate is bound to, if it is.
+    pub certificate_location: Option<String>,
+    /// The TLS server name the caller asked for; `None` is the right one.
+    pub server_name: Option<String>,
+    /// The method, if it is another than CONNECT.
+    pub method: Option<String>,
+    /// The service id.
+    pub service: String,
+    /// The port behind it; it has no meaning beyond its syntax.
+    pub port: Option<String>,
+    /// The location header, if there is one.
+    pub location: Option<String>,
+    /// The service type header, if there is one.
+    pub service_type: Option<String>,
+    /// Whether the caller would open another multiplexed tunnel for it.
+    pub new_tunnel: bool,
+    /// Whether to dial the service as well.
+    pub dial: bool,
+}
+
+/// What would happen.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// What the caller would be told, if not yes.
+    pub refusal: Option<Refusal>,
+    /// The subaccount's mapping of the service, whether the caller may use it or not.
+    pub mapping: Option<Arc<Mapping>>,
+    /// The address that accepted the connection, where it was dialled.
+    pub dialled: Option<SocketAddr>,
+    /// How long that took.
+    pub dial_time: Option<Duration>,
+}
+
+impl Finding {
+    fn refused(refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), mapping: None, dialled: None, dial_time: None }
+    }
+}
+
+/// Answers on this worker; a dial goes on in the background and answers when it is over.
+pub(super) fn explain(
+    role: &Rc<ProxyRole>,
+    worker: &Rc<Worker>,
+    question: &Question,
+    answer: Sender<Finding>,
+) {
+    let (request, identity) = match understand(role, worker, question) {
+        Ok(understood) => understood,
+        Err(refusal) => return drop(answer.send(Finding::refused(refusal))),
+    };
+    let mapping = mapping_of(role, &request, &identity);
+    if question.dial {
+        let (role, worker) = (role.clone(), worker.clone());
+        tokio::task::spawn_local(async move {
+            let finding = dial(role, worker, &request, &identity).await;
+            // Whoever asked may not wait any more.
+            let _ = answer.send(Finding { mapping, ..finding });
+        });
+        return;
+    }
+    let refusal = would_admit(role, &identity, &request).err().or_else(|| {
+        // Where the dial would begin.
+        worker.shard.dial_permit().is_none().then_some(Refusal::Overloaded("dials"))
+    });
+    let _ = answer.send(Finding { refusal, mapping, dialled: None, dial_time: None });
+}
+
+/// What is judged before it is looked at what the caller wants, in the order of the real path.
+fn understand(
+    role: &ProxyRole,
+    worker: &Worker,
+    question: &Question,
+) -> Result<(ConnectRequest, Identity), Refusal> {
+    if !worker.shard.has_room() {
+        return Err(Refusal::Overloaded("sessions"));
+    }
+    let right_name = role.settings.server_names.first().map(String::as_str);
+    let identity =
+        judge_caller(&role.settings, question.server_name.as_deref().or(right_name), || {
+            let subaccount = question.subaccount.clone()?;
+            Some(Identity::of(subaccount, question.certificate_location.clone()))
+        })?;
+    if question.new_tunnel && role.budgets.borrow_mut().lend(&identity.subaccount).is_none() {
+        return Err(Refusal::TenantLimit("tunnels"));
+    }
+    let request = match http1::parse_request(&head(question))? {
+        Parsed::Done { value: Request::Connect(request), .. } => request,
+        Parsed::Done { value: Request::Healthcheck, .. } => return Err(Refusal::NotConnect),
+        Parsed::NeedMore => return Err(Refusal::Malformed("the request has no end")),
+    };
+    if worker.is_draining() {
+        return Err(Refusal::Draining);
+    }
+    Ok((request, identity))
+}
+
+/// The head a caller would send.
+fn head(question: &Question) -> Vec<u8> {
+    let method = question.method.as_deref().unwrap_or("CONNECT");
+    let port = question.port.as_deref().unwrap_or("80");
+    let authority = format!("{}:{port}", question.service);
+    let mut head = format!("{method} {authority} HTTP/1.1\r\nHost: {authority}\r\n");
+    let headers =
+        [(LOCATION_HEADER, &question.location), (SERVICE_TYPE_HEADER, &question.service_type)];
+    for (name, value) in headers {
+        if let Some(value) = value {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    head.push_str("\r\n");
+    head.into_bytes()
+}
+
+fn mapping_of(
+    role: &ProxyRole,
+    request: &ConnectRequest,
+    identity: &Identity,
+) -> Option<Arc<Mapping>> {
+    let table = role.table.borrow();
+    table.find(service_type(request), &identity.subaccount, &request.target.service).cloned()
+}
+
+/// Does all a stream does up to its 200: it takes a session, a place among the subaccount's
+/// streams and one among its dials, and gives them back at once.
+async fn dial(
+    role: Rc<ProxyRole>,
+    worker: Rc<Worker>,
+    request: &ConnectRequest,
+    identity: &Identity,
+) -> Finding {
+    let shard = worker.shard.clone();
+    let live = Rc::new(Live::new(role.settings.timeouts, Instant::now()));
+    live.enter(crate::tunnel::Phase::Dialling, Instant::now());
+    let Some(key) = shard.admit(&live) else {
+        return Finding::refused(Refusal::Overloaded("sessions"));
+    };
+    let peer = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let visit = Visit { worker, role, shard: shard.clone(), live, peer };
+    let started = Instant::now();
+    let dialled = Box::pin(visit.dial(request, identity)).await;
+    shard.dismiss(key);
+    let dial_time = Some(started.elapsed());
+    match dialled {
+        Ok(dialled) => {
+            Finding { refusal: None, mapping: None, dialled: Some(dialled.target()), dial_time }
+        }
+        // Ended from outside: by a drain, a changed mapping or an operator.
+        Err(None) => Finding::refused(Refusal::Draining),
+        Err(Some(refusal)) => Finding { dial_time, ..Finding::refused(refusal) },
+    }
+}
