@@ -1,4 +1,4 @@
-//! What is served where. The API for operators is in [`super::api`].
+//! What is served where. The API for operators is in `api.rs`.
 
 use std::sync::Arc;
 
