@@ -3,8 +3,10 @@
 //!
 //! * [`source`]: what the roles tell
 //! * [`server`]: the thread, its listener and its bounds
-//! * [`routes`]: what is served where
+//! * [`routes`]: what is served where; `histograms` what was recorded, as a `question` wants it
 
+mod histograms;
+mod question;
 pub mod routes;
 pub mod server;
 pub mod source;

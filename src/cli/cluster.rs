@@ -10,7 +10,7 @@ use crate::{
     kubernetes::{self, RunningKubernetes},
     mapping::Snapshot,
     proxy::{self, RunningProxy},
-    telemetry::{Counters, Fact, Latency},
+    telemetry::{Counters, Fact, News},
     worker::Plan,
 };
 
@@ -101,8 +101,8 @@ impl Node for ProxyNode {
         self.kubernetes.as_ref().map_or_else(Vec::new, RunningKubernetes::notes)
     }
 
-    fn take_latency(&self) -> (Latency, Vec<String>) {
-        self.proxy.take_latency()
+    fn take_news(&self) -> (Vec<(usize, News)>, Vec<String>) {
+        self.proxy.take_news()
     }
 
     fn counters(&self) -> &[Arc<Counters>] {

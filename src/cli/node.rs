@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
+    time::{Instant, SystemTime},
 };
 
 use tokio::sync::oneshot;
@@ -13,9 +14,11 @@ use crate::{
     admin::{self, Admin, Readiness, Source},
     config::{EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig},
     connector::{RunningChannel, RunningConnector},
-    engine::{self, PinWanted, preflight},
+    engine::{self, PinWanted, RingFacts, Rings, preflight},
+    limits,
     proxy::RunningProxy,
-    telemetry::{Counters, CountersSnapshot, Fact, Latency, log},
+    telemetry::{Counters, CountersSnapshot, Fact, Figures, News, log},
+    tls::Facts,
     worker::Plan,
 };
 
@@ -92,8 +95,8 @@ pub trait Node: Send + Sync + 'static {
     fn facts(&self) -> Vec<(Fact, u64)> {
         Vec::new()
     }
-    /// Latency samples since the last call, and what is missing from them.
-    fn take_latency(&self) -> (Latency, Vec<String>);
+    /// What each worker recorded since the last call, with its number, and what is missing.
+    fn take_news(&self) -> (Vec<(usize, News)>, Vec<String>);
     /// The workers' counters.
     fn counters(&self) -> &[Arc<Counters>];
     /// What else is worth knowing.
@@ -111,11 +114,20 @@ impl Node for RunningProxy {
 
     fn facts(&self) -> Vec<(Fact, u64)> {
         let (mappings, problems) = self.mapping_counts();
-        vec![(Fact::Mappings, mappings as u64), (Fact::MappingProblems, problems as u64)]
+        let (reloads, refused) = self.reloads();
+        let mut facts = vec![
+            (Fact::Mappings, mappings as u64),
+            (Fact::MappingProblems, problems as u64),
+            (Fact::Reloads, reloads),
+            (Fact::ReloadsFailed, refused),
+            (Fact::CreditBytesMax, limits::WORKER_LOAN_BYTES_MAX as u64),
+        ];
+        facts.extend(self.certificate().iter().flat_map(ends));
+        facts
     }
 
-    fn take_latency(&self) -> (Latency, Vec<String>) {
-        self.crew().take_latency()
+    fn take_news(&self) -> (Vec<(usize, News)>, Vec<String>) {
+        self.crew().take_news()
     }
 
     fn counters(&self) -> &[Arc<Counters>] {
@@ -143,8 +155,15 @@ impl Node for RunningConnector {
         if problems.len() < enabled().count() { Vec::new() } else { problems }
     }
 
-    fn take_latency(&self) -> (Latency, Vec<String>) {
-        self.crew().take_latency()
+    fn facts(&self) -> Vec<(Fact, u64)> {
+        let (reloads, refused) = self.reloads();
+        let mut facts = vec![(Fact::Reloads, reloads), (Fact::ReloadsFailed, refused)];
+        facts.extend(ends(&self.certificate()));
+        facts
+    }
+
+    fn take_news(&self) -> (Vec<(usize, News)>, Vec<String>) {
+        self.crew().take_news()
     }
 
     fn counters(&self) -> &[Arc<Counters>] {
@@ -160,13 +179,16 @@ impl Node for RunningConnector {
 pub(super) struct Gathered<N> {
     node: Arc<N>,
     engine: engine::Kind,
-    total: Mutex<Latency>,
+    figures: Mutex<Figures>,
+    rings: Rings,
+    started: SystemTime,
 }
 
 impl<N: Node> Gathered<N> {
     /// Of one running role.
     pub(super) fn new(node: Arc<N>, engine: engine::Kind) -> Self {
-        Self { node, engine, total: Mutex::new(Latency::new()) }
+        let figures = Figures::new(node.counters().len()).into();
+        Self { node, engine, figures, rings: Rings::find(), started: SystemTime::now() }
     }
 }
 
@@ -179,17 +201,21 @@ impl<N: Node> Source for Gathered<N> {
         self.node.look()
     }
 
-    fn latency(&self) -> (Latency, Vec<String>) {
-        let (news, problems) = self.node.take_latency();
-        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
-        total.merge(&news);
-        (total.clone(), problems)
+    fn figures(&self, look: &mut dyn FnMut(&mut Figures, &[String])) {
+        let (news, problems) = self.node.take_news();
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.take_in(news, Instant::now());
+        look(&mut figures, &problems);
     }
 
     fn counters(&self) -> CountersSnapshot {
         let counters = CountersSnapshot::of(self.node.counters());
-        let facts = self.node.facts().into_iter();
+        let facts = self.node.facts().into_iter().chain([
+            (Fact::StartTime, unix_seconds(self.started)),
+            (Fact::BufferBytesMax, limits::POOL_BYTES_SOFT_MAX as u64),
+        ]);
         facts
+            .chain(self.rings.look().into_iter().flat_map(ring_facts))
             .fold(counters, |counters, (fact, value)| counters.with(fact, value))
             .labelled("engine", self.engine.to_string())
     }
@@ -197,6 +223,28 @@ impl<N: Node> Source for Gathered<N> {
     fn details(&self) -> serde_json::Value {
         self.node.details()
     }
+}
+
+fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// When a certificate ends, and the first of the authorities beside it.
+fn ends(facts: &Facts) -> Vec<(Fact, u64)> {
+    let own = (Fact::CertificateNotAfter, unix_seconds(facts.not_after));
+    let authority = facts.authority_not_after.map(unix_seconds);
+    let authority = authority.map(|end| (Fact::AuthorityNotAfter, end));
+    std::iter::once(own).chain(authority).collect()
+}
+
+fn ring_facts(facts: RingFacts) -> [(Fact, u64); 5] {
+    [
+        (Fact::Rings, facts.rings),
+        (Fact::RingSubmissions, facts.submissions),
+        (Fact::RingCompletions, facts.completions),
+        (Fact::RingOverflow, facts.overflowed),
+        (Fact::RingBuffers, facts.buffers),
+    ]
 }
 
 /// Starts the admin server where configured.

@@ -4,7 +4,10 @@ use std::{
     io,
     net::SocketAddr,
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -51,6 +54,8 @@ pub struct RunningConnector {
     channels: Vec<RunningChannel>,
     crew: Arc<Crew<ConnectorMessage>>,
     certificate: Arc<Mutex<Facts>>,
+    /// Of its certificates: that took effect, that were refused.
+    reloads: Arc<[AtomicU64; 2]>,
     drain_deadline: Duration,
     /// Stops watching when dropped; `None` once draining.
     watch: Mutex<Option<FileWatch>>,
@@ -72,12 +77,14 @@ pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, 
     let crew = Arc::new(start_workers(config, plan, &material, &channels, listeners)?);
     warn_of_expiry(&material.facts);
     let certificate = Arc::new(Mutex::new(material.facts));
-    let watch = watch(config, material.fingerprint, &crew, &certificate)?;
+    let reloads = Arc::default();
+    let watch = watch(config, material.fingerprint, &crew, (&certificate, &reloads))?;
     let drain_deadline = config.limits.drain_deadline;
     Ok(RunningConnector {
         channels,
         crew,
         certificate,
+        reloads,
         drain_deadline,
         watch: Mutex::new(Some(watch)),
     })
@@ -244,11 +251,12 @@ fn watch(
     config: &ConnectorConfig,
     mut seen: Fingerprint,
     crew: &Arc<Crew<ConnectorMessage>>,
-    certificate: &Arc<Mutex<Facts>>,
+    (certificate, reloads): (&Arc<Mutex<Facts>>, &Arc<[AtomicU64; 2]>),
 ) -> io::Result<FileWatch> {
     let tls = &config.tls;
     let paths = vec![tls.certificate.clone(), tls.private_key.clone(), tls.ca.clone()];
     let (crew, certificate, config) = (crew.clone(), certificate.clone(), config.clone());
+    let reloads = reloads.clone();
     let mut said = None;
     let look = move || {
         let problem = match load_material(&config) {
@@ -259,11 +267,13 @@ fn watch(
                 warn_of_expiry(&material.facts);
                 crew.tell(|| ConnectorMessage::Tls(material.tls.clone()));
                 *certificate.lock().unwrap_or_else(PoisonError::into_inner) = material.facts;
+                reloads[0].fetch_add(1, Relaxed);
                 None
             }
             Err(error) => Some(error.to_string()),
         };
         if let Some(problem) = problem.as_ref().filter(|problem| said.as_ref() != Some(*problem)) {
+            reloads[1].fetch_add(1, Relaxed);
             tracing::error!(error = problem, "keeping the certificates in use");
         }
         said = problem;
@@ -281,6 +291,16 @@ impl RunningConnector {
     /// Its channels, in the order of the configuration.
     pub fn channels(&self) -> &[RunningChannel] {
         &self.channels
+    }
+
+    /// What its certificate says, with the first end of the authorities of its proxies.
+    pub fn certificate(&self) -> Facts {
+        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reloads that took effect, and those that were refused.
+    pub fn reloads(&self) -> (u64, u64) {
+        (self.reloads[0].load(Relaxed), self.reloads[1].load(Relaxed))
     }
 
     /// Its workers.

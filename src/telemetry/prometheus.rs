@@ -4,7 +4,7 @@
 use std::fmt::{Result, Write};
 
 use crate::telemetry::{
-    counters::{Gauge, HANDSHAKES_FAILED_SLOT, PLAIN, REFUSED_SLOT, STREAMS_ENDED_SLOT},
+    counters::{BY_WORKER, Gauge, HANDSHAKES_FAILED_SLOT, PLAIN, REFUSED_SLOT, STREAMS_ENDED_SLOT},
     names::{HANDSHAKE_FAILURES, REFUSAL_REASONS, STREAM_ENDINGS},
     snapshot::{CountersSnapshot, Fact},
 };
@@ -39,12 +39,7 @@ impl CountersSnapshot {
             ("streams_ended", "ending", "Streams that came to an end."),
             (STREAMS_ENDED_SLOT, &STREAM_ENDINGS),
         )?;
-        for (slot, (_, name, help)) in Gauge::ALL.iter().enumerate() {
-            head(out, &format!("causeway_{name}"), "gauge", help)?;
-            for (worker, gauges) in self.gauges.iter().enumerate() {
-                writeln!(out, "causeway_{name}{{worker=\"{worker}\"}} {}", gauges[slot])?;
-            }
-        }
+        self.write_by_worker(out)?;
         for ((_, name, kind, help), value) in Fact::ALL.iter().zip(self.facts) {
             if let Some(value) = value {
                 head(out, &format!("causeway_{name}"), kind, help)?;
@@ -63,6 +58,28 @@ impl CountersSnapshot {
         writeln!(out, "}} 1")
     }
 
+    fn write_by_worker(&self, out: &mut String) -> Result {
+        for shown in &Gauge::ALL {
+            let name = shown.name;
+            head(out, &format!("causeway_{name}"), shown.kind, shown.help)?;
+            for (worker, gauges) in self.gauges.iter().enumerate() {
+                let value = gauges[shown.gauge as usize] as f64 / shown.divisor;
+                writeln!(out, "causeway_{name}{{worker=\"{worker}\"}} {value}")?;
+            }
+        }
+        let name = "causeway_worker_skew_ratio";
+        head(out, name, "gauge", "The busiest worker's share of time by the mean of all.")?;
+        writeln!(out, "{name} {}", self.skew())?;
+        for (count, name, help) in PLAIN.iter().filter(|(count, ..)| BY_WORKER.contains(count)) {
+            let name = format!("causeway_worker_{name}_total");
+            head(out, &name, "counter", &format!("{} By worker.", help))?;
+            for (worker, counts) in self.counts_of.iter().enumerate() {
+                writeln!(out, "{name}{{worker=\"{worker}\"}} {}", count.read(counts))?;
+            }
+        }
+        Ok(())
+    }
+
     fn write_labelled(
         &self,
         out: &mut String,
@@ -77,11 +94,11 @@ impl CountersSnapshot {
     }
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) -> Result {
+pub(super) fn head(out: &mut String, name: &str, kind: &str, help: &str) -> Result {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
 }
 
-fn escape(value: &str) -> String {
+pub(super) fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 

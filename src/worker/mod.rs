@@ -2,6 +2,7 @@
 //! connections are spread over them, and how they drain. Knows no role by name.
 
 mod accept;
+mod busy;
 mod crew;
 mod load;
 mod mailbox;
@@ -10,5 +11,5 @@ mod watchdog;
 
 pub use crew::{Crew, Listening, Plan, start};
 pub use load::Load;
-pub use mailbox::{Mailbox, Message};
+pub use mailbox::{Accepted, Mailbox, Message};
 pub use run::{Role, Worker};
