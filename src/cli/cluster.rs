@@ -88,6 +88,10 @@ fn settings(
 }
 
 impl Node for ProxyNode {
+    fn role(&self) -> &'static str {
+        self.proxy.role()
+    }
+
     fn unready(&self) -> Vec<String> {
         let cluster = self.kubernetes.as_ref().and_then(RunningKubernetes::unready);
         self.proxy.unready().into_iter().chain(cluster).collect()

@@ -17,7 +17,7 @@ use crate::{
     engine::{self, PinWanted, RingFacts, Rings, preflight},
     limits,
     proxy::RunningProxy,
-    telemetry::{Counters, CountersSnapshot, Fact, Figures, News, log},
+    telemetry::{Counters, CountersSnapshot, Fact, Figures, News, Several, log},
     tls::Facts,
     worker::Plan,
 };
@@ -91,6 +91,12 @@ pub trait Node: Send + Sync + 'static {
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
+    /// "proxy" or "connector".
+    fn role(&self) -> &'static str;
+    /// Gauges of what the configuration has several of.
+    fn several(&self) -> Vec<Several> {
+        Vec::new()
+    }
     /// Numbers that belong to the process and not to a worker.
     fn facts(&self) -> Vec<(Fact, u64)> {
         Vec::new()
@@ -104,6 +110,10 @@ pub trait Node: Send + Sync + 'static {
 }
 
 impl Node for RunningProxy {
+    fn role(&self) -> &'static str {
+        "proxy"
+    }
+
     fn unready(&self) -> Vec<String> {
         Self::unready(self)
     }
@@ -140,6 +150,33 @@ impl Node for RunningProxy {
 }
 
 impl Node for RunningConnector {
+    fn role(&self) -> &'static str {
+        "connector"
+    }
+
+    fn several(&self) -> Vec<Several> {
+        let enabled = || self.channels().iter().filter(|channel| channel.config.enabled);
+        let of_each = |name, help, value: fn(&RunningChannel) -> u64| {
+            let labels = |channel: &RunningChannel| {
+                let local = channel.address.unwrap_or(channel.config.local).to_string();
+                vec![("service", channel.config.endpoint.service.clone()), ("local", local)]
+            };
+            let values = enabled().map(|channel| (labels(channel), value(channel))).collect();
+            Several { name, help, values }
+        };
+        vec![
+            of_each("channel_tunnels_ready", "Tunnels ready for streams.", |channel| {
+                channel.status.connected().0 as u64
+            }),
+            of_each("channel_tunnels_wanted", "Tunnels that are kept ready.", |channel| {
+                channel.status.connected().1 as u64
+            }),
+            of_each("channel_problem", "Whether the channel has a problem.", |channel| {
+                u64::from(channel.status.problem().is_some())
+            }),
+        ]
+    }
+
     fn unready(&self) -> Vec<String> {
         if self.is_draining() {
             return vec!["draining".to_owned()];
@@ -217,7 +254,9 @@ impl<N: Node> Source for Gathered<N> {
         facts
             .chain(self.rings.look().into_iter().flat_map(ring_facts))
             .fold(counters, |counters, (fact, value)| counters.with(fact, value))
+            .labelled("role", self.node.role())
             .labelled("engine", self.engine.to_string())
+            .with_several(self.node.several())
     }
 
     fn details(&self) -> serde_json::Value {

@@ -35,4 +35,4 @@ pub use latency::{Latency, Summary};
 pub use metric::Metric;
 pub use openings::Openings;
 pub use repeats::{Repeats, Verdict};
-pub use snapshot::{CountersSnapshot, Fact};
+pub use snapshot::{CountersSnapshot, Fact, Several};

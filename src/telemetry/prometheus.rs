@@ -6,7 +6,7 @@ use std::fmt::{Result, Write};
 use crate::telemetry::{
     counters::{BY_WORKER, Gauge, HANDSHAKES_FAILED_SLOT, PLAIN, REFUSED_SLOT, STREAMS_ENDED_SLOT},
     names::{HANDSHAKE_FAILURES, REFUSAL_REASONS, STREAM_ENDINGS},
-    snapshot::{CountersSnapshot, Fact},
+    snapshot::{CountersSnapshot, Fact, Several},
 };
 
 /// Content type of the text format.
@@ -44,6 +44,16 @@ impl CountersSnapshot {
             if let Some(value) = value {
                 head(out, &format!("causeway_{name}"), kind, help)?;
                 writeln!(out, "causeway_{name} {value}")?;
+            }
+        }
+        for Several { name, help, values } in &self.several {
+            head(out, &format!("causeway_{name}"), "gauge", help)?;
+            for (labels, value) in values {
+                let labels: Vec<String> = labels
+                    .iter()
+                    .map(|(name, value)| format!("{name}=\"{}\"", escape(value)))
+                    .collect();
+                writeln!(out, "causeway_{name}{{{}}} {value}", labels.join(","))?;
             }
         }
         Ok(())
@@ -116,7 +126,12 @@ mod tests {
         workers[1].set(Gauge::Sessions, 4);
         let snapshot = CountersSnapshot::of(&workers)
             .with(Fact::Mappings, 6)
-            .labelled("engine", "io\"uring\n");
+            .labelled("engine", "io\"uring\n")
+            .with_several([Several {
+                name: "channel_tunnels_ready",
+                help: "Tunnels ready.",
+                values: vec![(vec![("service", "x\"".to_owned()), ("local", "y".to_owned())], 3)],
+            }]);
         let mut text = String::new();
         snapshot.prometheus(&mut text);
         text
@@ -132,6 +147,7 @@ mod tests {
             "causeway_sessions{worker=\"0\"} 0",
             "causeway_sessions{worker=\"1\"} 4",
             "causeway_mappings 6",
+            "causeway_channel_tunnels_ready{service=\"x\\\"\",local=\"y\"} 3",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

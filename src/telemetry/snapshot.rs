@@ -138,6 +138,17 @@ impl Fact {
     ];
 }
 
+/// A gauge of each of several things that the configuration names, with labels that it gives.
+#[derive(Clone, Debug)]
+pub struct Several {
+    /// Behind `causeway_`.
+    pub name: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// The labels of each thing, and its number.
+    pub values: Vec<(Vec<(&'static str, String)>, u64)>,
+}
+
 /// All workers' counters at one moment.
 #[derive(Clone, Debug)]
 pub struct CountersSnapshot {
@@ -153,6 +164,7 @@ pub struct CountersSnapshot {
     pub(crate) facts: [Option<u64>; Fact::ALL.len()],
     /// Labels of the build information.
     pub(crate) labels: Vec<(&'static str, String)>,
+    pub(crate) several: Vec<Several>,
 }
 
 impl CountersSnapshot {
@@ -172,6 +184,7 @@ impl CountersSnapshot {
             gauges: workers.iter().map(|worker| worker.read_gauges()).collect(),
             facts: [None; Fact::ALL.len()],
             labels: Vec::new(),
+            several: Vec::new(),
         }
     }
 
@@ -179,6 +192,13 @@ impl CountersSnapshot {
     #[must_use]
     pub fn with(mut self, fact: Fact, value: u64) -> Self {
         self.facts[fact as usize] = Some(value);
+        self
+    }
+
+    /// Adds gauges of things that the configuration names.
+    #[must_use]
+    pub fn with_several(mut self, several: impl IntoIterator<Item = Several>) -> Self {
+        self.several.extend(several);
         self
     }
 

@@ -12,11 +12,12 @@ use std::{
 use causeway::{
     engine::Kind,
     limits::SERVICES_TOLD_APART_MAX,
-    telemetry::{Figures, Selection, names::OVERFLOW},
+    telemetry::{CountersSnapshot, Figures, Selection, incumbent, names::OVERFLOW},
 };
 
 use serde_json::{Value, json};
 
+use crate::dials::BlackHole;
 use crate::support::{
     Ask, DEADLINE, Finished, Running, Service, Site, Suite, World, exchange, get, run, sh,
     wait_until,
@@ -27,6 +28,8 @@ pub fn add(suite: &mut Suite) {
     suite.both("every_metric_of_dashboard_and_alerts_is_served", dashboards);
     suite.both("refusals_are_the_tenants_who_caused_them_and_never_a_strangers", attribution);
     suite.both("services_beyond_the_bound_share_one_series", overflow);
+    suite.both("what_does_not_open_in_time_is_counted_for_its_subaccount", timeouts);
+    suite.both("five_tunnels_in_a_row_that_do_not_open_are_no_health", health);
     if promtool().is_some() {
         suite.both("promtool_finds_nothing_wrong_with_our_metrics", check_metrics);
         suite.once("promtool_finds_alerts_and_rules_to_do_what_they_say", test_rules);
@@ -307,6 +310,43 @@ fn attribution(kind: Kind) {
     let all = figures.services().chain(figures.subaccounts());
     let names: BTreeSet<String> = all.map(|(key, _)| key.service.to_string()).collect();
     assert_eq!(names, ["", "echo", "hers"].map(str::to_owned).into());
+}
+
+fn timeouts(kind: Kind) {
+    let hole = BlackHole::open();
+    let mut world = World::new(kind);
+    world.map("a", "hole", &hole.address.to_string(), None);
+    world.start_proxy("[limits]\ndial_timeout_seconds = 1\n");
+    let files = world.client("a", None);
+    assert_eq!(Ask::for_service("hole").send(&world, &files).status(), 504);
+    let figures = figures(&world);
+    let (_, service) = figures.services().find(|(key, _)| &*key.service == "hole").unwrap();
+    assert_eq!(service.counts.dials, [("timeout", 1)]);
+    let (_, tenant) = figures.subaccounts().find(|(key, _)| &*key.subaccount == "a").unwrap();
+    assert_eq!((tenant.counts.opening_timeouts, tenant.counts.tunnels), (1, 1));
+    let mut text = String::new();
+    incumbent::prometheus(
+        &figures,
+        &CountersSnapshot::of(world.proxy().crew().counters()),
+        &mut text,
+    );
+    let name = "connectivity_tunnel_opening_timeout_count_total";
+    assert!(text.contains(&format!("{name}{{tunnel_id=\"account:///a\"}} 1\n")), "{text}");
+}
+
+/// In mode `direct` every client that finds no warm tunnel is a dial of its own.
+fn health(kind: Kind) {
+    let mut world = World::with_services(kind, &[("echo", Service::echo().address)]);
+    let (connector, channels) = world.connector(&["echo"]);
+    assert_eq!(exchange(channels[0], "well").unwrap(), "well");
+    let openings = connector.crew().openings().clone();
+    assert!(openings.are_healthy());
+    assert!(world.proxy().crew().openings().are_healthy());
+    world.stop_proxy(std::time::Duration::ZERO);
+    wait_until("five dials in a row have failed", DEADLINE, || {
+        assert!(exchange(channels[0], "in vain").is_err());
+        !openings.are_healthy()
+    });
 }
 
 fn overflow(kind: Kind) {
