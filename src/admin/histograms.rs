@@ -205,7 +205,7 @@ fn details(
     metric: Metric,
     (question, problems): (&Question, &[String]),
 ) -> Response {
-    let mut told = dump::percentiles(&latency.recorded(metric));
+    let mut told = dump::percentiles(latency, metric);
     let Selection { subaccount, service, worker } = &question.selection;
     told["histogram"] = json!(metric.name());
     told["help"] = json!(metric.help());

@@ -12,7 +12,7 @@ use hdrhistogram::{
 };
 use serde_json::{Value, json};
 
-use super::{Metric, Summary, percentiles::TICKS_PER_HALF_DISTANCE};
+use super::{Latency, Metric, percentiles::TICKS_PER_HALF_DISTANCE};
 
 /// Tools divide the maximum of an interval by this to show milliseconds.
 const MAX_VALUE_DIVISOR: f64 = 1e6;
@@ -63,7 +63,8 @@ pub fn interval_log<'h>(
 }
 
 /// Figures and percentiles; values are nanoseconds.
-pub fn percentiles(histogram: &Histogram<u64>) -> Value {
+pub fn percentiles(latency: &Latency, metric: Metric) -> Value {
+    let histogram = latency.recorded(metric);
     let mut total = 0;
     let steps: Vec<Value> = histogram
         .iter_quantiles(TICKS_PER_HALF_DISTANCE)
@@ -76,7 +77,7 @@ pub fn percentiles(histogram: &Histogram<u64>) -> Value {
             })
         })
         .collect();
-    let mut told = json!(Summary::of(histogram));
+    let mut told = json!(latency.summary(metric));
     told["percentiles"] = Value::Array(steps);
     told
 }
@@ -141,7 +142,11 @@ mod tests {
 
     #[test]
     fn percentiles_rise_to_the_whole_count() {
-        let told = percentiles(&sample());
+        let mut latency = Latency::new();
+        (1..=1000).for_each(|micros| {
+            latency.record(Metric::Dial, Duration::from_micros(micros));
+        });
+        let told = percentiles(&latency, Metric::Dial);
         assert_eq!(told["count"], 1000);
         let steps = told["percentiles"].as_array().unwrap();
         assert!(steps.len() > 20, "{told}");

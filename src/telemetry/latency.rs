@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     Metric,
-    tally::{self, Tally},
+    tally::{self, Bucket, Digest, Tally},
 };
 
 /// The histograms of one worker or service, or the sum of several.
@@ -58,12 +58,41 @@ impl Latency {
 
     /// The figures of one metric; all zero when nothing was recorded.
     pub fn summary(&self, metric: Metric) -> Summary {
-        self.histogram(metric).as_ref().map(Summary::of).unwrap_or_default()
+        let Some(Digest { count, sum_ns, low_ns, high_ns, values }) =
+            self.digest(metric, [0.5, 0.9, 0.99, 0.999])
+        else {
+            return Summary::default();
+        };
+        let [p50_ns, p90_ns, p99_ns, p999_ns] = values;
+        Summary {
+            count,
+            min_ns: low_ns,
+            mean_ns: (sum_ns as f64 / count as f64).round() as u64,
+            p50_ns,
+            p90_ns,
+            p99_ns,
+            p999_ns,
+            max_ns: high_ns,
+        }
     }
 
     /// The histogram of one metric, in nanoseconds; none when nothing was recorded.
     pub fn histogram(&self, metric: Metric) -> Option<Histogram<u64>> {
         self.tallies[metric as usize].as_ref().map(|tally| tally.histogram())
+    }
+
+    /// Some figures of one metric; none when nothing was recorded.
+    pub(crate) fn digest<const N: usize>(
+        &self,
+        metric: Metric,
+        quantiles: [f64; N],
+    ) -> Option<Digest<N>> {
+        self.tallies[metric as usize].as_ref().map(|tally| tally.digest(quantiles))
+    }
+
+    /// Every bucket of one metric that is not empty, in rising order.
+    pub(crate) fn buckets(&self, metric: Metric) -> impl Iterator<Item = Bucket> {
+        self.tallies[metric as usize].iter().flat_map(|tally| tally.buckets())
     }
 
     /// The histogram of one metric, in nanoseconds; an empty one when nothing was recorded.
@@ -102,23 +131,6 @@ pub struct Summary {
     pub p999_ns: u64,
     /// Largest sample, in nanoseconds.
     pub max_ns: u64,
-}
-
-impl Summary {
-    /// The figures of a histogram of nanoseconds.
-    pub fn of(histogram: &Histogram<u64>) -> Self {
-        let quantile = |quantile| histogram.value_at_quantile(quantile).min(histogram.max());
-        Self {
-            count: histogram.len(),
-            min_ns: histogram.min(),
-            mean_ns: histogram.mean().round() as u64,
-            p50_ns: quantile(0.5),
-            p90_ns: quantile(0.9),
-            p99_ns: quantile(0.99),
-            p999_ns: quantile(0.999),
-            max_ns: histogram.max(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -100,17 +100,15 @@ fn summary(out: &mut String, services: &[Of<'_>], metric: Metric) -> Result {
     let name = format!("causeway_service_{}_duration_seconds", metric.name());
     head(out, &name, "summary", &format!("Duration of {}, by service.", metric.help()))?;
     for (key, figures) in services {
-        let Some(histogram) = figures.latency.histogram(metric) else { continue };
+        let quantiles = QUANTILES.map(|(quantile, _)| quantile);
+        let Some(digest) = figures.latency.digest(metric, quantiles) else { continue };
         let labels = labels(key);
-        let seconds = |nanos: f64| nanos / 1e9;
-        for (quantile, label) in QUANTILES {
-            let value = histogram.value_at_quantile(quantile).min(histogram.max());
-            let value = seconds(value as f64);
-            writeln!(out, "{name}{{{labels},quantile=\"{label}\"}} {value}")?;
+        for ((_, quantile), value) in QUANTILES.iter().zip(digest.values) {
+            let value = value as f64 / 1e9;
+            writeln!(out, "{name}{{{labels},quantile=\"{quantile}\"}} {value}")?;
         }
-        let sum = seconds(histogram.mean() * histogram.len() as f64);
-        writeln!(out, "{name}_sum{{{labels}}} {sum}")?;
-        writeln!(out, "{name}_count{{{labels}}} {}", histogram.len())?;
+        writeln!(out, "{name}_sum{{{labels}}} {}", digest.sum_ns as f64 / 1e9)?;
+        writeln!(out, "{name}_count{{{labels}}} {}", digest.count)?;
     }
     Ok(())
 }
