@@ -234,6 +234,15 @@ pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 pub const LATENCY_MAX: Duration = Duration::from_secs(3600);
 /// Significant decimal digits of a latency histogram.
 pub const LATENCY_DIGITS: u8 = 3;
+/// Services whose figures one worker keeps apart; those beyond share one place. A service has
+/// seven latencies, each some six powers of two wide at 4 KiB: 168 KiB, 11 MiB for all, and once
+/// more for the sum of all workers. Were every power of two up to 1 h there, it would be 924 KiB.
+pub const SERVICES_TOLD_APART_MAX: usize = 64;
+/// Subaccounts told apart for what is of no single service; without latencies, some 500 bytes.
+pub const SUBACCOUNTS_TOLD_APART_MAX: usize = 256;
+/// The figures of a service or subaccount that nobody used for this long are no longer kept apart:
+/// any scraper has come by until then.
+pub const GROUP_IDLE: Duration = Duration::from_secs(3600);
 
 // --- engine -------------------------------------------------------------------------------------
 

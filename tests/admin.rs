@@ -8,22 +8,26 @@ use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Barrier,
+        Arc, Barrier, Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use causeway::{
     admin::{Admin, Readiness, Source, serve},
     limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX},
-    telemetry::{Count, Counters, CountersSnapshot, Fact, Gauge, Latency, Metric},
+    telemetry::{Count, Counters, CountersSnapshot, Fact, Figures, Gauge, Groups, Metric},
 };
 use serde_json::{Value, json};
+
+#[path = "admin/histograms.rs"]
+mod histograms;
 
 /// A role with one worker that recorded a little.
 struct Role {
     counters: Arc<Counters>,
+    figures: Mutex<Figures>,
     draining: AtomicBool,
     silent_worker: AtomicBool,
     /// Where the next question for latencies waits, when there is such a place.
@@ -36,8 +40,19 @@ impl Role {
         counters.add(Count::StreamsOpened, 7);
         counters.add(Count::Refused("no_such_mapping"), 2);
         counters.set(Gauge::Sessions, 3);
+        let (now, mut figures) = (Instant::now(), Figures::new(1));
+        let mut groups = Groups::new(now);
+        let group = groups.group("a", "echo", now);
+        for millis in 1..=100 {
+            group.sample(Metric::Connect, Duration::from_millis(millis));
+        }
+        groups.group("b", "echo", now).sample(Metric::Dial, Duration::from_millis(5));
+        groups.group("b", "", now).refused("no_such_mapping");
+        groups.sample(Metric::TlsHandshake, Duration::from_millis(7));
+        figures.take_in([(0, groups.take())], now);
         Self {
             counters,
+            figures: figures.into(),
             draining: AtomicBool::new(false),
             silent_worker: AtomicBool::new(false),
             held: None,
@@ -54,17 +69,13 @@ impl Source for Role {
         }
     }
 
-    fn latency(&self) -> (Latency, Vec<String>) {
+    fn figures(&self, look: &mut dyn FnMut(&mut Figures, &[String])) {
         if let Some(barrier) = &self.held {
             barrier.wait();
             barrier.wait();
         }
-        let mut latency = Latency::new();
-        for millis in 1..=100 {
-            latency.record(Metric::Connect, Duration::from_millis(millis));
-        }
-        let silent = self.silent_worker.load(SeqCst);
-        (latency, if silent { vec!["worker 1 did not\nanswer".to_owned()] } else { Vec::new() })
+        let silent = self.silent_worker.load(SeqCst).then(|| "worker 1 did not\nanswer".to_owned());
+        look(&mut self.figures.lock().unwrap(), silent.as_slice());
     }
 
     fn counters(&self) -> CountersSnapshot {
@@ -154,7 +165,12 @@ fn histogram_summaries_have_stable_names_with_units() {
     let connect = &body["histograms"]["connect"];
     assert_eq!(connect["count"], 100);
     assert_eq!(connect["p50_ns"].as_u64().unwrap() / 1_000_000, 50);
-    assert_eq!(body["histograms"]["dial"]["count"], 0);
+    assert_eq!(body["histograms"]["dial"]["count"], 1);
+    assert_eq!(body["histograms"]["queue_wait"]["count"], 0);
+    let services = [("a", "echo"), ("b", "echo")];
+    let services = services
+        .map(|(subaccount, service)| json!({ "subaccount": subaccount, "service": service }));
+    assert_eq!(body["services"], json!(services));
 }
 
 #[test]
@@ -184,6 +200,11 @@ fn metrics_show_counters_gauges_facts_and_latencies() {
         "causeway_mappings 4",
         "causeway_connect_duration_seconds_bucket{le=\"0.05\"} 50",
         "causeway_connect_duration_seconds_count 100",
+        "causeway_service_connect_duration_seconds_count{subaccount=\"a\",service=\"echo\"} 100",
+        "causeway_service_refusals_total{subaccount=\"b\",reason=\"no_such_mapping\"} 1",
+        "connectivity_tunnel_opening_timeout_count_total{tunnel_id=\"account:///b\"} 0",
+        "connectivity_business_data_tunnels_count 0",
+        "connectivity_proxy_open_tunnel_call_health_status 1",
     ] {
         let found = reply.body.lines().any(|found| found == line);
         assert!(found, "{line} is not in\n{}", reply.body);
@@ -197,7 +218,10 @@ fn a_worker_that_did_not_answer_is_reported_everywhere() {
     role.silent_worker.store(true, SeqCst);
     let problems = get(&admin, "/histograms").json()["problems"].clone();
     assert_eq!(problems, json!(["worker 1 did not\nanswer"]));
-    for path in ["/histograms/connect", "/metrics"] {
+    assert!(
+        get(&admin, "/histograms?format=hlog").body.contains("#problem: worker 1 did not answer")
+    );
+    for path in ["/histograms/connect", "/histograms?format=text", "/metrics"] {
         let reply = get(&admin, path);
         assert_eq!(reply.status, 200);
         assert!(reply.head.contains("warning: 199 causeway"), "{}", reply.head);

@@ -3,13 +3,16 @@
 //!
 //! * [`source`], [`operations`]: what the roles tell and do
 //! * [`server`]: the thread, its listeners and its bounds; `guard` and `token`: who may ask
-//! * [`mod@routes`]: what is served where; `api`: what operators ask
+//! * [`mod@routes`]: what is served where; `api`: what operators ask; `histograms` what was
+//!   recorded, as a `question` wants it
 
 mod api;
 mod guard;
+mod histograms;
 mod log_level;
 pub mod operations;
 mod query;
+mod question;
 pub mod routes;
 pub mod server;
 pub mod source;

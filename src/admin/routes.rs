@@ -1,24 +1,19 @@
-//! What is served where. The API for operators is in `api.rs`.
+//! What is served where. The API for operators is in `api.rs`, what was recorded in
+//! `histograms.rs`.
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Path, State},
-    http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, WARNING},
-    },
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
     middleware::map_response,
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::{Readiness, Source, api, table::Table};
-use crate::{
-    limits::ADMIN_BODY_BYTES_MAX,
-    telemetry::{Metric, prometheus},
-};
+use super::{Readiness, Source, api, histograms, table::Table};
+use crate::limits::ADMIN_BODY_BYTES_MAX;
 
 pub(super) type Shared = Arc<dyn Source>;
 
@@ -30,7 +25,7 @@ pub(super) fn router(source: Shared) -> Router {
 /// Health, and metrics where that is allowed.
 pub(super) fn probes(source: Shared, with_metrics: bool) -> Router {
     let table = Table::new().get("/healthz", healthz).get("/readyz", readyz);
-    let table = if with_metrics { table.get("/metrics", metrics) } else { table };
+    let table = if with_metrics { table.get("/metrics", histograms::metrics) } else { table };
     finish(table.into_router(), source)
 }
 
@@ -48,9 +43,11 @@ fn table() -> Table {
         .get("/", index)
         .get("/healthz", healthz)
         .get("/readyz", readyz)
-        .get("/histograms", histograms)
-        .get("/histograms/{name}", histogram)
-        .get("/metrics", metrics)
+        .get("/histograms", histograms::all)
+        .post("/histograms", histograms::all)
+        .get("/histograms/{name}", histograms::one)
+        .post("/histograms/{name}", histograms::one)
+        .get("/metrics", histograms::metrics)
         .get("/status", status);
     api::add(table)
 }
@@ -89,46 +86,6 @@ async fn readyz(State(source): State<Shared>) -> Response {
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let Readiness { reasons, notes } = readiness;
     (code, Json(json!({ "ready": ready, "reasons": reasons, "notes": notes }))).into_response()
-}
-
-async fn histograms(State(source): State<Shared>) -> Response {
-    ask(source, |source| {
-        let (latency, problems) = source.latency();
-        let summaries: Map<String, Value> = Metric::ALL
-            .into_iter()
-            .map(|metric| (metric.name().to_owned(), json!(latency.summary(metric))))
-            .collect();
-        Json(json!({ "histograms": summaries, "problems": problems })).into_response()
-    })
-    .await
-}
-
-async fn histogram(State(source): State<Shared>, Path(name): Path<String>) -> Response {
-    let Some(metric) = Metric::from_name(&name) else {
-        let names = Metric::ALL.map(Metric::name);
-        let body = json!({ "error": "there is no such histogram", "histograms": names });
-        return (StatusCode::NOT_FOUND, Json(body)).into_response();
-    };
-    ask(source, move |source| {
-        let (latency, problems) = source.latency();
-        let mut text = String::new();
-        comment(&problems, &mut text);
-        latency.percentile_text(metric, &mut text);
-        (warnings(&problems, "text/plain; charset=utf-8"), text).into_response()
-    })
-    .await
-}
-
-async fn metrics(State(source): State<Shared>) -> Response {
-    ask(source, |source| {
-        let (latency, problems) = source.latency();
-        let mut text = String::new();
-        comment(&problems, &mut text);
-        source.counters().prometheus(&mut text);
-        latency.prometheus(&mut text);
-        (warnings(&problems, prometheus::CONTENT_TYPE), text).into_response()
-    })
-    .await
 }
 
 async fn status(State(source): State<Shared>) -> Response {
@@ -172,24 +129,4 @@ where
         let body = json!({ "error": "the question could not be answered; see the log" });
         (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
     })
-}
-
-fn comment(problems: &[String], text: &mut String) {
-    for problem in problems {
-        text.push_str("# problem: ");
-        text.extend(problem.chars().map(|c| if c.is_control() { ' ' } else { c }));
-        text.push('\n');
-    }
-}
-
-/// Headers of a text answer; a program that skips comments still learns that it is partial.
-fn warnings(problems: &[String], content_type: &'static str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if !problems.is_empty() {
-        const PARTIAL: HeaderValue =
-            HeaderValue::from_static("199 causeway \"partial: some workers did not answer\"");
-        headers.insert(WARNING, PARTIAL);
-    }
-    headers
 }

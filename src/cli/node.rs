@@ -4,6 +4,7 @@
 use std::{
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
+    time::{Instant, SystemTime},
 };
 
 use tokio::sync::oneshot;
@@ -13,9 +14,11 @@ use crate::{
     admin::{self, Admin, Operations, Readiness, Source},
     config::{AdminConfig, EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig},
     connector::{RunningChannel, RunningConnector},
-    engine::{self, PinWanted, preflight},
+    engine::{self, PinWanted, RingFacts, Rings, preflight},
+    limits,
     proxy::RunningProxy,
-    telemetry::{Counters, CountersSnapshot, Fact, Latency, log},
+    telemetry::{Counters, CountersSnapshot, Fact, Figures, News, Several, log},
+    tls::Facts,
     worker::Plan,
 };
 
@@ -87,12 +90,18 @@ pub trait Node: Send + Sync + 'static {
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
+    /// "proxy" or "connector".
+    fn role(&self) -> &'static str;
+    /// Gauges of what the configuration has several of.
+    fn several(&self) -> Vec<Several> {
+        Vec::new()
+    }
     /// Numbers that belong to the process and not to a worker.
     fn facts(&self) -> Vec<(Fact, u64)> {
         Vec::new()
     }
-    /// Latency samples since the last call, and what is missing from them.
-    fn take_latency(&self) -> (Latency, Vec<String>);
+    /// What each worker recorded since the last call, with its number, and what is missing.
+    fn take_news(&self) -> (Vec<(usize, News)>, Vec<String>);
     /// The workers' counters.
     fn counters(&self) -> &[Arc<Counters>];
     /// What else is worth knowing.
@@ -100,6 +109,10 @@ pub trait Node: Send + Sync + 'static {
 }
 
 impl Node for RunningProxy {
+    fn role(&self) -> &'static str {
+        "proxy"
+    }
+
     fn unready(&self) -> Vec<String> {
         Self::unready(self)
     }
@@ -110,11 +123,20 @@ impl Node for RunningProxy {
 
     fn facts(&self) -> Vec<(Fact, u64)> {
         let (mappings, problems) = self.mapping_counts();
-        vec![(Fact::Mappings, mappings as u64), (Fact::MappingProblems, problems as u64)]
+        let (reloads, refused) = self.reloads();
+        let mut facts = vec![
+            (Fact::Mappings, mappings as u64),
+            (Fact::MappingProblems, problems as u64),
+            (Fact::Reloads, reloads),
+            (Fact::ReloadsFailed, refused),
+            (Fact::CreditBytesMax, limits::WORKER_LOAN_BYTES_MAX as u64),
+        ];
+        facts.extend(self.certificate().iter().flat_map(ends));
+        facts
     }
 
-    fn take_latency(&self) -> (Latency, Vec<String>) {
-        self.crew().take_latency()
+    fn take_news(&self) -> (Vec<(usize, News)>, Vec<String>) {
+        self.crew().take_news()
     }
 
     fn counters(&self) -> &[Arc<Counters>] {
@@ -127,6 +149,33 @@ impl Node for RunningProxy {
 }
 
 impl Node for RunningConnector {
+    fn role(&self) -> &'static str {
+        "connector"
+    }
+
+    fn several(&self) -> Vec<Several> {
+        let enabled = || self.channels().iter().filter(|channel| channel.config.enabled);
+        let of_each = |name, help, value: fn(&RunningChannel) -> u64| {
+            let labels = |channel: &RunningChannel| {
+                let local = channel.address.unwrap_or(channel.config.local).to_string();
+                vec![("service", channel.config.endpoint.service.clone()), ("local", local)]
+            };
+            let values = enabled().map(|channel| (labels(channel), value(channel))).collect();
+            Several { name, help, values }
+        };
+        vec![
+            of_each("channel_tunnels_ready", "Tunnels ready for streams.", |channel| {
+                channel.status.connected().0 as u64
+            }),
+            of_each("channel_tunnels_wanted", "Tunnels that are kept ready.", |channel| {
+                channel.status.connected().1 as u64
+            }),
+            of_each("channel_problem", "Whether the channel has a problem.", |channel| {
+                u64::from(channel.status.problem().is_some())
+            }),
+        ]
+    }
+
     fn unready(&self) -> Vec<String> {
         if self.is_draining() {
             return vec!["draining".to_owned()];
@@ -142,8 +191,15 @@ impl Node for RunningConnector {
         if problems.len() < enabled().count() { Vec::new() } else { problems }
     }
 
-    fn take_latency(&self) -> (Latency, Vec<String>) {
-        self.crew().take_latency()
+    fn facts(&self) -> Vec<(Fact, u64)> {
+        let (reloads, refused) = self.reloads();
+        let mut facts = vec![(Fact::Reloads, reloads), (Fact::ReloadsFailed, refused)];
+        facts.extend(ends(&self.certificate()));
+        facts
+    }
+
+    fn take_news(&self) -> (Vec<(usize, News)>, Vec<String>) {
+        self.crew().take_news()
     }
 
     fn counters(&self) -> &[Arc<Counters>] {
@@ -159,7 +215,9 @@ impl Node for RunningConnector {
 pub(super) struct Gathered<N> {
     node: Arc<N>,
     engine: engine::Kind,
-    total: Mutex<Latency>,
+    figures: Mutex<Figures>,
+    rings: Rings,
+    started: SystemTime,
     operator: Operator<N>,
 }
 
@@ -172,19 +230,25 @@ impl<N: Node + Operated> Source for Gathered<N> {
         self.node.look()
     }
 
-    fn latency(&self) -> (Latency, Vec<String>) {
-        let (news, problems) = self.node.take_latency();
-        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
-        total.merge(&news);
-        (total.clone(), problems)
+    fn figures(&self, look: &mut dyn FnMut(&mut Figures, &[String])) {
+        let (news, problems) = self.node.take_news();
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.take_in(news, Instant::now());
+        look(&mut figures, &problems);
     }
 
     fn counters(&self) -> CountersSnapshot {
         let counters = CountersSnapshot::of(self.node.counters());
-        let facts = self.node.facts().into_iter();
+        let facts = self.node.facts().into_iter().chain([
+            (Fact::StartTime, unix_seconds(self.started)),
+            (Fact::BufferBytesMax, limits::POOL_BYTES_SOFT_MAX as u64),
+        ]);
         facts
+            .chain(self.rings.look().into_iter().flat_map(ring_facts))
             .fold(counters, |counters, (fact, value)| counters.with(fact, value))
+            .labelled("role", self.node.role())
             .labelled("engine", self.engine.to_string())
+            .with_several(self.node.several())
     }
 
     fn details(&self) -> serde_json::Value {
@@ -194,6 +258,28 @@ impl<N: Node + Operated> Source for Gathered<N> {
     fn operations(&self) -> Option<&dyn Operations> {
         Some(&self.operator)
     }
+}
+
+fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// When a certificate ends, and the first of the authorities beside it.
+fn ends(facts: &Facts) -> Vec<(Fact, u64)> {
+    let own = (Fact::CertificateNotAfter, unix_seconds(facts.not_after));
+    let authority = facts.authority_not_after.map(unix_seconds);
+    let authority = authority.map(|end| (Fact::AuthorityNotAfter, end));
+    std::iter::once(own).chain(authority).collect()
+}
+
+fn ring_facts(facts: RingFacts) -> [(Fact, u64); 5] {
+    [
+        (Fact::Rings, facts.rings),
+        (Fact::RingSubmissions, facts.submissions),
+        (Fact::RingCompletions, facts.completions),
+        (Fact::RingOverflow, facts.overflowed),
+        (Fact::RingBuffers, facts.buffers),
+    ]
 }
 
 /// Starts the admin server where configured. By it the log's level is changed and the end switch
@@ -210,7 +296,9 @@ pub(super) fn start_admin<N: Node + Operated>(
     let source = Gathered {
         node: node.clone(),
         engine: node.plan().kind,
-        total: Mutex::new(Latency::new()),
+        figures: Mutex::new(Figures::new(node.counters().len())),
+        rings: Rings::find(),
+        started: SystemTime::now(),
         operator: Operator { node: node.clone(), log, end: end.clone() },
     };
     let admin = admin::serve_with(config, Arc::new(source))?;

@@ -19,7 +19,7 @@ use crate::{
     engine::Socket,
     limits,
     relay::{Aim, Shard},
-    telemetry::Count,
+    telemetry::{Count, Group},
     tunnel::Backoff,
 };
 
@@ -157,18 +157,28 @@ impl Channel {
                 Mode::Multiplexed => both.multiplexed.clone(),
             }
         };
+        let group = self.group(shard, role);
         let outbound = role.outbound.as_ref();
-        let endpoint = &self.config.endpoint;
-        let dialled =
-            open_tunnel(shard, endpoint, outbound, &tls, role.dial_timeout, attempt).await;
+        let way = (&self.config.endpoint, outbound);
+        let dialled = open_tunnel((shard, &group), way, &tls, role.dial_timeout, attempt).await;
+        shard.counters.openings().note(dialled.is_ok());
+        group.dialled(dialled.as_ref().map_or_else(TunnelError::reason, |_| "ok"));
         match &dialled {
             Ok(_) => self.reached(),
             Err(error) => {
                 shard.count(Count::TunnelDialsFailed);
+                if error.is_timeout() {
+                    shard.tenant(&role.subaccount).opening_timed_out();
+                }
                 self.fails(error);
             }
         }
         dialled
+    }
+
+    /// Where the channel's figures are kept: by the service it leads to.
+    pub(super) fn group(&self, shard: &Shard, role: &ConnectorRole) -> Rc<Group> {
+        shard.group(&role.subaccount, &self.config.endpoint.service)
     }
 
     /// The proxy answered: the series of failures is over.

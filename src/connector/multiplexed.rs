@@ -114,9 +114,15 @@ impl Multiplexed {
             shard.count(Count::Refused("overloaded"));
             return Err(TunnelError::Overloaded);
         };
+        let credit = WINDOWS.connection;
+        let present = shard.tenant(&role.subaccount).tunnel(credit.into());
+        let present = (present, shard.lend(credit as usize));
         let ended = {
             let shard = shard.clone();
-            move || shard.dismiss(key)
+            move || {
+                drop(present);
+                shard.dismiss(key);
+            }
         };
         let started =
             ClientTunnel::start(shard.clone(), link, inbound, (WINDOWS, address), ended).await;

@@ -2,8 +2,6 @@
 
 use std::{
     cell::RefCell,
-    net::SocketAddr,
-    os::fd::OwnedFd,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -13,7 +11,7 @@ use crate::{
     config::OutboundProxy,
     tls::ClientTls,
     tunnel::Timeouts,
-    worker::{Role, Worker},
+    worker::{Accepted, Role, Worker},
 };
 
 /// What tunnels are opened with, by the mode of their channel: they differ in what they offer to
@@ -45,15 +43,9 @@ pub(super) struct ConnectorRole {
 impl Role for ConnectorRole {
     type Message = ConnectorMessage;
 
-    fn accepted(
-        self: &Rc<Self>,
-        worker: &Rc<Worker>,
-        fd: OwnedFd,
-        peer: SocketAddr,
-        listener: usize,
-    ) {
-        let channel = self.channels[listener].clone();
-        let serving = session::serve(worker.shard.clone(), self.clone(), channel, fd, peer);
+    fn accepted(self: &Rc<Self>, worker: &Rc<Worker>, accepted: Accepted) {
+        let channel = self.channels[accepted.listener].clone();
+        let serving = session::serve(worker.shard.clone(), self.clone(), channel, accepted);
         tokio::task::spawn_local(serving);
     }
 

@@ -1,6 +1,6 @@
 //! One client of a service channel, from its accept to its end.
 
-use std::{net::SocketAddr, os::fd::OwnedFd, rc::Rc, time::Instant};
+use std::{net::SocketAddr, rc::Rc, time::Instant};
 
 use super::{
     channel::{Channel, Tunnels},
@@ -14,8 +14,9 @@ use crate::{
     engine::{Buffer, Socket},
     limits,
     relay::{DirectSource, Ends, Live, Outcome, Party, Shard, Sink, Source, splice},
-    telemetry::{Count, Metric},
+    telemetry::{Count, Group, Metric},
     tunnel::{Direction, Phase},
+    worker::Accepted,
 };
 
 /// Why a client got no stream.
@@ -59,13 +60,15 @@ pub(super) async fn serve(
     shard: Rc<Shard>,
     role: Rc<ConnectorRole>,
     channel: Rc<Channel>,
-    fd: OwnedFd,
-    peer: SocketAddr,
+    accepted: Accepted,
 ) {
-    let accepted_at = Instant::now();
-    let live = Rc::new(Live::new(role.timeouts, accepted_at));
+    let Accepted { fd, peer, at: accepted_at, .. } = accepted;
+    shard.sample(Metric::QueueWait, accepted_at.elapsed());
+    let live = Rc::new(Live::new(role.timeouts, Instant::now()));
+    let group = channel.group(&shard, &role);
     let Some(key) = shard.admit(&live) else {
         shard.count(Count::Refused("overloaded"));
+        group.refused("overloaded");
         return;
     };
     if let Ok(client) = Socket::adopt(&shard.driver, fd) {
@@ -74,8 +77,9 @@ pub(super) async fn serve(
         live.set_plain(client.clone());
         live.set_peer(peer);
         live.set_aim(channel.aim.clone());
-        live.enter(Phase::Opening, accepted_at);
-        let visit = Visit { shard: shard.clone(), role, channel, live, client, peer };
+        live.enter(Phase::Opening, Instant::now());
+        let shard = shard.clone();
+        let visit = Visit { shard, role, channel, group, live, client, peer };
         visit.run(accepted_at).await;
     }
     shard.dismiss(key);
@@ -86,6 +90,7 @@ pub(super) struct Visit {
     pub(super) shard: Rc<Shard>,
     pub(super) role: Rc<ConnectorRole>,
     pub(super) channel: Rc<Channel>,
+    pub(super) group: Rc<Group>,
     pub(super) live: Rc<Live>,
     client: Socket,
     peer: SocketAddr,
@@ -97,6 +102,7 @@ impl Visit {
         match &channel.tunnels {
             Tunnels::Direct(warm) => match Box::pin(self.open_direct(warm)).await {
                 Ok(Opened { tunnel: Tunnel { link, inbound, address }, early }) => {
+                    let _present = self.shard.tenant(&self.role.subaccount).tunnel(0);
                     let source = DirectSource { link: link.clone(), inbound };
                     self.relay((source, link), early, address, accepted_at).await;
                 }
@@ -119,7 +125,7 @@ impl Visit {
         accepted_at: Instant,
     ) {
         let established_at = Instant::now();
-        self.shard.sample(Metric::Connect, established_at - accepted_at);
+        self.group.sample(Metric::Connect, established_at - accepted_at);
         self.live.enter(Phase::Relaying, established_at);
         self.live.set_target(target);
         let party = Party {
@@ -130,10 +136,12 @@ impl Visit {
             traceparent: None,
             target,
         };
-        let outcome = Outcome::new(self.shard.clone(), self.live.clone(), party, established_at);
+        let (shard, live, group) = (self.shard.clone(), self.live.clone(), self.group);
+        let outcome = Outcome::new(shard, live, (party, &group), established_at);
         self.channel.status.stream_opened();
         let plain = self.client;
-        let ends = Ends { tunnel: sink, plain, from_tunnel: Direction::Down, established_at };
+        let from_tunnel = Direction::Down;
+        let ends = Ends { tunnel: sink, plain, from_tunnel, established_at, group };
         // Boxed, so that a relaying session does not carry the room of its earlier stages.
         let ending = Box::pin(splice(&self.shard, &self.live, &ends, source, early)).await;
         self.channel.status.stream_ended();
@@ -147,6 +155,10 @@ impl Visit {
 
     fn report(&self, error: &OpenError) {
         self.shard.count(Count::Refused(error.reason()));
+        self.group.refused(error.reason());
+        if matches!(error, OpenError::TimedOut) {
+            self.shard.tenant(&self.role.subaccount).opening_timed_out();
+        }
         let news = match error {
             // The dial has said so itself.
             OpenError::Tunnel(_) | OpenError::NoTunnel => false,

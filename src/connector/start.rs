@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
 };
@@ -55,6 +55,8 @@ pub struct RunningConnector {
     crew: Arc<Crew<ConnectorMessage>>,
     certificate: Arc<Mutex<Certificate>>,
     config: ConnectorConfig,
+    /// Of its certificates: that took effect, that were refused.
+    reloads: Arc<[AtomicU64; 2]>,
     drain_deadline: Duration,
     /// Stops watching when dropped; `None` once draining.
     watch: Mutex<Option<FileWatch>>,
@@ -87,13 +89,15 @@ pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, 
     warn_of_expiry(&material.facts);
     let Material { facts, inventory, fingerprint, .. } = material;
     let certificate = Arc::new(Mutex::new(Certificate { facts, inventory, problem: None }));
-    let watch = watch(config, fingerprint, &crew, &certificate)?;
+    let reloads = Arc::default();
+    let watch = watch(config, fingerprint, &crew, (&certificate, &reloads))?;
     let drain_deadline = config.limits.drain_deadline;
     Ok(RunningConnector {
         channels,
         crew,
         certificate,
         config: config.clone(),
+        reloads,
         drain_deadline,
         watch: Mutex::new(Some(watch)),
         leaving: AtomicBool::new(false),
@@ -264,11 +268,12 @@ fn watch(
     config: &ConnectorConfig,
     mut seen: Fingerprint,
     crew: &Arc<Crew<ConnectorMessage>>,
-    certificate: &Arc<Mutex<Certificate>>,
+    (certificate, reloads): (&Arc<Mutex<Certificate>>, &Arc<[AtomicU64; 2]>),
 ) -> io::Result<FileWatch> {
     let tls = &config.tls;
     let paths = vec![tls.certificate.clone(), tls.private_key.clone(), tls.ca.clone()];
     let (crew, certificate, config) = (crew.clone(), certificate.clone(), config.clone());
+    let reloads = reloads.clone();
     let mut said = None;
     let look = move || {
         let problem = match load_material(&config) {
@@ -280,12 +285,14 @@ fn watch(
                 crew.tell(|| ConnectorMessage::Tls(material.tls.clone()));
                 let mut certificate = certificate.lock().unwrap_or_else(PoisonError::into_inner);
                 (certificate.facts, certificate.inventory) = (material.facts, material.inventory);
+                reloads[0].fetch_add(1, Relaxed);
                 None
             }
             Err(error) => Some(error.to_string()),
         };
         certificate.lock().unwrap_or_else(PoisonError::into_inner).problem.clone_from(&problem);
         if let Some(problem) = problem.as_ref().filter(|problem| said.as_ref() != Some(*problem)) {
+            reloads[1].fetch_add(1, Relaxed);
             tracing::error!(error = problem, "keeping the certificates in use");
         }
         said = problem;
@@ -303,6 +310,16 @@ impl RunningConnector {
     /// Its channels, in the order of the configuration.
     pub fn channels(&self) -> &[RunningChannel] {
         &self.channels
+    }
+
+    /// What its certificate says, with the first end of the authorities of its proxies.
+    pub fn certificate(&self) -> Facts {
+        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).facts.clone()
+    }
+
+    /// Reloads that took effect, and those that were refused.
+    pub fn reloads(&self) -> (u64, u64) {
+        (self.reloads[0].load(Relaxed), self.reloads[1].load(Relaxed))
     }
 
     /// Its workers.

@@ -92,6 +92,14 @@ impl MappingTable {
         self.tenants.get(subaccount)?.services(service_type).get(service)
     }
 
+    /// Whether `subaccount` has such a service, of whatever type.
+    #[must_use]
+    pub fn has_service(&self, subaccount: &str, service: &str) -> bool {
+        self.tenants.get(subaccount).is_some_and(|tenant| {
+            tenant.tcp.contains_key(service) || tenant.rfc.contains_key(service)
+        })
+    }
+
     /// Mappings in force.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -28,6 +28,10 @@ pub(super) struct Status {
     pub(super) tls_problem: Option<String>,
     pub(super) certificate: Option<Facts>,
     pub(super) inventory: Vec<CertificateEntry>,
+    /// Changes that are in force.
+    pub(super) reloads: u64,
+    /// Changes that cannot be used, each counted once.
+    pub(super) reloads_failed: u64,
 }
 
 /// Reads and re-reads what can change while the proxy runs.
@@ -74,15 +78,20 @@ impl Reloader {
     /// Looks at everything and tells the workers what changed.
     pub(super) fn reload(&mut self, crew: &Crew<ProxyMessage>) {
         if let Some(table) = self.changed_mappings() {
+            self.lock().reloads += 1;
             crew.tell(|| ProxyMessage::Mappings(table.clone()));
         }
         match self.changed_tls() {
             Ok(None) => {}
             Ok(Some(material)) => {
+                self.lock().reloads += 1;
                 tracing::info!(subject = material.facts.subject, "certificates changed");
                 crew.tell(|| ProxyMessage::Tls(material.tls.clone()));
             }
-            Err(error) => tracing::error!(%error, "keeping the certificates in use"),
+            Err(error) => {
+                self.lock().reloads_failed += 1;
+                tracing::error!(%error, "keeping the certificates in use");
+            }
         }
     }
 

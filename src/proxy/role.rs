@@ -4,7 +4,6 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    os::fd::OwnedFd,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -24,7 +23,7 @@ use crate::{
     telemetry::{Count, Repeats, Verdict},
     tls::{CertificateFault, ServerTls, TlsError},
     tunnel::{Ending, Phase, Timeouts},
-    worker::{Role, Worker},
+    worker::{Accepted, Role, Worker},
 };
 
 /// What control threads tell a proxy's workers.
@@ -66,17 +65,12 @@ pub(super) struct ProxyRole {
 impl Role for ProxyRole {
     type Message = ProxyMessage;
 
-    fn accepted(
-        self: &Rc<Self>,
-        worker: &Rc<Worker>,
-        fd: OwnedFd,
-        peer: SocketAddr,
-        _listener: usize,
-    ) {
+    fn accepted(self: &Rc<Self>, worker: &Rc<Worker>, accepted: Accepted) {
+        let peer = accepted.peer;
         let admitted = self.doorkeeper.borrow_mut().admits(peer.ip(), Instant::now());
         match admitted {
             Ok(turn) => {
-                let serving = session::serve(worker.clone(), self.clone(), (fd, peer), turn);
+                let serving = session::serve(worker.clone(), self.clone(), accepted, turn);
                 tokio::task::spawn_local(serving);
             }
             // Closing before the handshake is the cheapest answer there is.

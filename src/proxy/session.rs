@@ -1,7 +1,6 @@
 //! One tunnel, from its accept to its end; what rides on it in mode `direct`.
 
 use std::{
-    net::SocketAddr,
     os::fd::OwnedFd,
     rc::Rc,
     time::{Instant, SystemTime},
@@ -21,7 +20,7 @@ use crate::{
     telemetry::{Count, Metric},
     tls::{Alpn, Identity},
     tunnel::{Ending, Phase},
-    worker::Worker,
+    worker::{Accepted, Worker},
 };
 
 /// A tunnel whose handshake is done.
@@ -34,9 +33,10 @@ pub(super) struct Tunnel {
 pub(super) async fn serve(
     worker: Rc<Worker>,
     role: Rc<ProxyRole>,
-    (fd, peer): (OwnedFd, SocketAddr),
+    accepted: Accepted,
     turn: Instant,
 ) {
+    let Accepted { fd, peer, at, .. } = accepted;
     let shard = worker.shard.clone();
     let live = Rc::new(Live::new(role.settings.timeouts, Instant::now()));
     let Some(key) = shard.admit(&live) else {
@@ -49,6 +49,7 @@ pub(super) async fn serve(
     if Instant::now() < turn && !Box::pin(hold(&shard, &live, turn)).await {
         return shard.dismiss(key);
     }
+    shard.sample(Metric::QueueWait, at.elapsed());
     if let Some(mut tunnel) = Box::pin(shake_hands(&shard, &role, &live, fd)).await {
         if live.is_authenticated() {
             role.doorkeeper.borrow_mut().knows(peer.ip());
@@ -155,6 +156,8 @@ async fn answer(visit: &Visit, mut tunnel: Tunnel, asked: Asked) {
         }
         Asked::Stream(demand) => {
             let Demand { request, identity, early } = *demand;
+            let _present = visit.shard.tenant(&identity.subaccount).tunnel(0);
+            visit.shard.counters.openings().note(true);
             match Box::pin(visit.dial(&request, &identity)).await {
                 Ok(dialled) => {
                     return carry(visit, tunnel, dialled, (&request, &identity), early).await;

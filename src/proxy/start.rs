@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::oneshot;
@@ -25,7 +25,7 @@ use crate::{
     engine::Listener,
     mapping::Snapshot,
     telemetry::Repeats,
-    tls::MaterialError,
+    tls::{Facts, MaterialError},
     tunnel::Timeouts,
     worker::{self, Crew, Listening, Plan},
 };
@@ -108,6 +108,7 @@ pub fn start_with(
         })
     })?;
     let crew = Arc::new(crew);
+    let openings = crew.openings().clone();
     let status = reloader.status.clone();
     let paths = reloader.paths();
     let reloader = Arc::new(Mutex::new(reloader));
@@ -125,7 +126,7 @@ pub fn start_with(
         reloader,
         drain_deadline: config.limits.drain_deadline,
         watch: Mutex::new(Some(watch)),
-        probe: Probe::start(address, &config.tunnel.external_host)?,
+        probe: Probe::start(address, &config.tunnel.external_host, openings)?,
         leaving: AtomicBool::new(false),
     })
 }
@@ -158,6 +159,18 @@ impl RunningProxy {
     pub fn mapping_counts(&self) -> (usize, usize) {
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         (status.mappings, status.problems.len())
+    }
+
+    /// What our own certificate says, with the first end of the authorities of its clients.
+    pub fn certificate(&self) -> Option<Facts> {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.certificate.clone()
+    }
+
+    /// Reloads that took effect, and those that were refused.
+    pub fn reloads(&self) -> (u64, u64) {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        (status.reloads, status.reloads_failed)
     }
 
     /// Where tunnels are accepted.
@@ -202,7 +215,7 @@ impl RunningProxy {
             "certificate": status.certificate.as_ref().map(|facts| serde_json::json!({
                 "subject": facts.subject,
                 "expires_in_seconds": facts.not_after
-                    .duration_since(std::time::SystemTime::now()).unwrap_or_default().as_secs(),
+                    .duration_since(SystemTime::now()).unwrap_or_default().as_secs(),
             })),
             "sessions_per_worker": self.crew.sessions(),
         })

@@ -14,7 +14,7 @@ use crate::{
         http2::{Bucket, Flood, Windows},
     },
     relay::{Aim, Arrival, Live, TunnelSide, serve},
-    telemetry::Count,
+    telemetry::{Count, Metric},
     tls::Identity,
     tunnel::{Ending, Key, Phase},
 };
@@ -26,8 +26,17 @@ pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel, key: Key) {
         Ok(identity) => visit.role.budgets.borrow_mut().lend(&identity.subaccount),
         Err(_) => None,
     };
-    if window.is_none() && caller.is_ok() {
-        caller = Err(Refusal::TenantLimit("tunnels"));
+    // Whoever is nobody has no name, and does not say whether tunnels open.
+    let subaccount = caller.as_ref().map_or_else(|_| String::new(), |who| who.subaccount.clone());
+    let _present = window.as_ref().map(|window| {
+        let credit = visit.shard.lend(window.bytes() as usize);
+        (visit.shard.tenant(&subaccount).tunnel(window.bytes().into()), credit)
+    });
+    if caller.is_ok() {
+        visit.shard.counters.openings().note(window.is_some());
+        if window.is_none() {
+            caller = Err(Refusal::TenantLimit("tunnels"));
+        }
     }
     let windows = Windows {
         stream: limits::STREAM_WINDOW_BYTES_MIN,
@@ -36,6 +45,7 @@ pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel, key: Key) {
     let streams_max = visit.role.settings.streams_per_tunnel_max;
     let host = Rc::new(Host {
         caller,
+        subaccount,
         resets: RefCell::new(Bucket::new(limits::PREMATURE_RESET_RATE, Instant::now())),
         visit,
         key,
@@ -55,10 +65,10 @@ pub(super) async fn carry_streams(visit: Visit, tunnel: Tunnel, key: Key) {
     )
     .await;
     if let Some(reason) = served.fault() {
-        shard.count(Count::Refused(reason));
+        host.visit.count_refusal(reason, &host.subaccount, "");
         let peer = host.visit.peer;
         host.visit.role.doorkeeper.borrow_mut().offended(peer.ip(), Instant::now());
-        let subaccount = host.caller.as_ref().map_or("", |caller| &caller.subaccount);
+        let subaccount = &host.subaccount;
         tracing::warn!(%peer, subaccount, reason, "tunnel ended");
     }
     host.tunnel.borrow_mut().take();
@@ -70,6 +80,8 @@ struct Host {
     /// The tunnel's session.
     key: Key,
     caller: Result<Identity, Refusal>,
+    /// Of whom it is, refused or not; empty when nobody knows.
+    subaccount: String,
     /// Streams given up before they were answered.
     resets: RefCell<Bucket>,
     tunnel: RefCell<Option<Rc<crate::relay::Tunnel>>>,
@@ -121,6 +133,7 @@ impl Host {
     /// on their way, and the first one promised to serve them (RFC 9113 §6.8).
     async fn attend(self: Rc<Self>, mut arrival: Arrival) {
         let tunnel = &self.visit;
+        tunnel.shard.sample(Metric::QueueWait, arrival.arrived_at.elapsed());
         let live = Rc::new(Live::new(tunnel.role.settings.timeouts, Instant::now()));
         live.enter(Phase::Dialling, Instant::now());
         live.set_peer(tunnel.peer);
@@ -133,13 +146,13 @@ impl Host {
         };
         let Some(key) = visit.shard.admit(&live) else {
             let refusal = Refusal::Overloaded("sessions");
-            visit.note_refusal(&refusal, "", "");
+            visit.note_refusal(&refusal, &self.subaccount, "");
             return arrival.refuse(&refusal);
         };
         let request = std::mem::replace(&mut arrival.request, Err(Refusal::Draining));
         match (&self.caller, request) {
             (Err(refusal), _) => {
-                visit.note_refusal(refusal, "", "");
+                visit.note_refusal(refusal, &self.subaccount, "");
                 arrival.refuse(refusal);
             }
             (Ok(identity), Err(refusal)) => {
@@ -170,7 +183,7 @@ impl Host {
     ) {
         if arrival.is_gone() {
             // Reset in the same breath, by its peer or by us for what the peer did: no dial.
-            visit.shard.count(Count::Refused(Ending::ClientAborted.reason()));
+            self.count_abort(visit, &request.target.service);
             return self.given_up(visit);
         }
         let pending = Pending(Rc::new(RefCell::new(Some(arrival))));
@@ -188,13 +201,17 @@ impl Host {
             }
         };
         if arrival.is_gone() {
-            visit.shard.count(Count::Refused(Ending::ClientAborted.reason()));
+            self.count_abort(visit, &request.target.service);
             return self.given_up(visit);
         }
         if let Some((source, sink)) = arrival.establish() {
             visit.live.set_tunnel(sink.clone());
             visit.relay(dialled, (request, identity), (source, sink), None).await;
         }
+    }
+
+    fn count_abort(&self, visit: &Visit, service: &str) {
+        visit.count_refusal(Ending::ClientAborted.reason(), &self.subaccount, service);
     }
 
     /// A stream was reset before it was answered: cheap for the peer, a dial for us

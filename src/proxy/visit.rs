@@ -8,7 +8,7 @@ use crate::{
     engine::{Buffer, Socket},
     protocol::{ConnectRequest, Refusal},
     relay::{DialError, Ends, Live, Outcome, Party, Shard, Sink, Source, connect_any, splice},
-    telemetry::{Count, Metric, Verdict},
+    telemetry::{Count, Group, Metric, Verdict},
     tls::Identity,
     tunnel::{Direction, Phase},
     worker::Worker,
@@ -28,6 +28,7 @@ pub(super) struct Dialled {
     plain: Socket,
     target: SocketAddr,
     asked_at: Instant,
+    group: Rc<Group>,
 }
 
 impl Dialled {
@@ -40,7 +41,7 @@ impl Dialled {
 impl Visit {
     /// Counts a refusal and says it in the log.
     pub(super) fn note_refusal(&self, refusal: &Refusal, subaccount: &str, service: &str) {
-        self.shard.count(Count::Refused(refusal.reason()));
+        self.count_refusal(refusal.reason(), subaccount, service);
         let mut repeats = self.role.repeats.borrow_mut();
         // One tenant's flood must not hide another's line.
         let kind = format!("{} {subaccount}", refusal.reason());
@@ -55,6 +56,17 @@ impl Visit {
         }
     }
 
+    /// Counts a refusal, also with its subaccount where that is known, and with the service where
+    /// it is one of that subaccount's: what else a peer may call a service must not become a name
+    /// of ours.
+    pub(super) fn count_refusal(&self, reason: &'static str, subaccount: &str, service: &str) {
+        self.shard.count(Count::Refused(reason));
+        if !subaccount.is_empty() {
+            let known = self.role.table.borrow().has_service(subaccount, service);
+            self.shard.group(subaccount, if known { service } else { "" }).refused(reason);
+        }
+    }
+
     /// Authorises the request and dials its service. `Err(None)` when the session was ended
     /// meanwhile and nobody waits for an answer.
     pub(super) async fn dial(
@@ -64,11 +76,12 @@ impl Visit {
     ) -> Result<Dialled, Option<Refusal>> {
         let asked_at = Instant::now();
         match self.authorised_dial(request, identity).await {
-            Ok((plain, target)) => Ok(Dialled { plain, target, asked_at }),
+            Ok((plain, target, group)) => Ok(Dialled { plain, target, asked_at, group }),
             Err(refusal) => match self.live.failure() {
                 None => Err(Some(refusal)),
                 Some(ending) => {
-                    self.shard.count(Count::Refused(ending.reason()));
+                    let service = &request.target.service;
+                    self.count_refusal(ending.reason(), &identity.subaccount, service);
                     Err(None)
                 }
             },
@@ -79,10 +92,11 @@ impl Visit {
         &self,
         request: &ConnectRequest,
         identity: &Identity,
-    ) -> Result<(Socket, SocketAddr), Refusal> {
+    ) -> Result<(Socket, SocketAddr, Rc<Group>), Refusal> {
         let (grant, _place) = admit(&self.role, identity, request)?;
         let settings = &self.role.settings;
         let mapping = grant.mapping.clone();
+        let group = self.shard.group(&mapping.subaccount, &mapping.service);
         self.live.set_grant(grant);
         self.live.enter(Phase::Dialling, Instant::now());
         let started = Instant::now();
@@ -92,9 +106,20 @@ impl Visit {
             self.live.failure().is_none()
         })
         .await;
-        dialled.map_err(refusal_of).inspect(|_| {
-            self.shard.sample(Metric::Dial, started.elapsed());
-        })
+        match dialled {
+            Ok((plain, target)) => {
+                group.dialled("ok");
+                group.sample(Metric::Dial, started.elapsed());
+                Ok((plain, target, group))
+            }
+            Err(error) => {
+                group.dialled(error.reason());
+                if matches!(error, DialError::TimedOut) {
+                    self.shard.tenant(&mapping.subaccount).opening_timed_out();
+                }
+                Err(refusal_of(error))
+            }
+        }
     }
 
     /// Relays an established stream to its end and accounts for it.
@@ -106,7 +131,8 @@ impl Visit {
         early: Option<Buffer>,
     ) {
         let established_at = Instant::now();
-        self.shard.sample(Metric::Connect, established_at - dialled.asked_at);
+        let Dialled { plain, target, asked_at, group } = dialled;
+        group.sample(Metric::Connect, established_at - asked_at);
         self.live.enter(Phase::Relaying, established_at);
         self.live.set_target(dialled.target);
         let party = Party {
@@ -115,11 +141,12 @@ impl Visit {
             service: request.target.service.clone(),
             peer: self.peer,
             traceparent: request.traceparent.clone(),
-            target: dialled.target,
+            target,
         };
-        let outcome = Outcome::new(self.shard.clone(), self.live.clone(), party, established_at);
-        let plain = dialled.plain;
-        let ends = Ends { tunnel: sink, plain, from_tunnel: Direction::Up, established_at };
+        let (shard, live) = (self.shard.clone(), self.live.clone());
+        let outcome = Outcome::new(shard, live, (party, &group), established_at);
+        let from_tunnel = Direction::Up;
+        let ends = Ends { tunnel: sink, plain, from_tunnel, established_at, group };
         // Boxed, so that a relaying session does not carry the room of its earlier stages.
         let ending = Box::pin(splice(&self.shard, &self.live, &ends, source, early)).await;
         outcome.ended(ending);

@@ -176,6 +176,17 @@ impl Live {
         *self.plain.borrow_mut() = Some(socket);
     }
 
+    /// Whether it is a tunnel that is up: one of many streams, or one whose peer is known and
+    /// that carries a stream or may yet.
+    pub fn is_tunnel(&self) -> bool {
+        match self.phase() {
+            Phase::Carrying => true,
+            Phase::Waiting | Phase::Head => self.authenticated.get(),
+            Phase::Dialling | Phase::Opening | Phase::Relaying => self.with_link(|_| ()).is_some(),
+            Phase::Held | Phase::Handshake | Phase::Lingering => false,
+        }
+    }
+
     /// What allowed the stream.
     pub fn set_grant(&self, grant: Grant) {
         *self.grant.borrow_mut() = Some(grant);

@@ -23,6 +23,6 @@ pub use link::{Link, LinkError};
 pub use live::{Grant, Live, TunnelSide};
 pub use mux::{Arrival, ClientTunnel, MuxSink, MuxSource, OpenError, Opened, Tunnel, serve};
 pub use outcome::{Outcome, Party};
-pub use shard::Shard;
+pub use shard::{Credit, Shard};
 pub use splice::{Ends, splice};
 pub use view::{Aim, Face, View, Whose};

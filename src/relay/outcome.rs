@@ -4,7 +4,7 @@ use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Instant};
 
 use super::{Live, Shard};
 use crate::{
-    telemetry::{Count, Metric},
+    telemetry::{Count, Group, Metric, Presence},
     tunnel::Ending,
 };
 
@@ -30,15 +30,22 @@ pub struct Outcome {
     shard: Rc<Shard>,
     live: Rc<Live>,
     party: Party,
+    presence: Presence,
     established_at: Instant,
     ending: Cell<Option<Ending>>,
 }
 
 impl Outcome {
     /// A stream was established just now.
-    pub fn new(shard: Rc<Shard>, live: Rc<Live>, party: Party, established_at: Instant) -> Self {
+    pub fn new(
+        shard: Rc<Shard>,
+        live: Rc<Live>,
+        (party, group): (Party, &Rc<Group>),
+        established_at: Instant,
+    ) -> Self {
         shard.count(Count::StreamsOpened);
-        Self { shard, live, party, established_at, ending: Cell::new(None) }
+        let presence = group.stream();
+        Self { shard, live, party, presence, established_at, ending: Cell::new(None) }
     }
 
     /// How the stream ended. Without this it counts as lost.
@@ -52,7 +59,7 @@ impl Drop for Outcome {
         let ending = self.ending.get().unwrap_or(Ending::TunnelLost);
         let lifetime = self.established_at.elapsed();
         let (up_bytes, down_bytes) = self.live.moved_bytes();
-        self.shard.sample(Metric::StreamLifetime, lifetime);
+        self.presence.group().sample(Metric::StreamLifetime, lifetime);
         self.shard.count(Count::StreamsEnded(ending.reason()));
         let Party { subaccount, location, service, peer, traceparent, target } = &self.party;
         tracing::info!(

@@ -5,14 +5,14 @@ use std::{
     ops::Range,
     rc::Rc,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::Live;
 use crate::{
     engine::{BufferPool, Driver, SizeClass},
     limits,
-    telemetry::{Count, Counters, Latency, Metric},
+    telemetry::{Count, Counters, Group, Groups, Metric, News},
     tunnel::{Key, Stride, Table},
 };
 
@@ -27,7 +27,8 @@ pub struct Shard {
     pub pool: BufferPool,
     /// Its counters, read by the admin thread.
     pub counters: Arc<Counters>,
-    latency: RefCell<Latency>,
+    groups: RefCell<Groups>,
+    credit: Rc<Cell<usize>>,
     sessions: RefCell<Table<Rc<Live>>>,
     dialling: Cell<usize>,
     handshaking: Cell<usize>,
@@ -42,7 +43,8 @@ impl Shard {
             driver,
             pool,
             counters,
-            latency: RefCell::new(Latency::new()),
+            groups: RefCell::new(Groups::new(Instant::now())),
+            credit: Rc::default(),
             sessions: RefCell::new(Table::new(limits::SESSIONS_PER_WORKER_MAX)),
             dialling: Cell::new(0),
             handshaking: Cell::new(0),
@@ -50,14 +52,46 @@ impl Shard {
         }
     }
 
-    /// Records one latency sample.
+    /// Records one latency sample that belongs to no service.
     pub fn sample(&self, metric: Metric, value: Duration) {
-        self.latency.borrow_mut().record(metric, value);
+        self.groups.borrow_mut().sample(metric, value);
     }
 
-    /// Hands out the samples since the last call.
-    pub fn take_latency(&self) -> Latency {
-        self.latency.borrow_mut().take()
+    /// Where the figures of a service of a subaccount are kept. It must be one that an
+    /// authenticated subaccount has.
+    pub fn group(&self, subaccount: &str, service: &str) -> Rc<Group> {
+        self.groups.borrow_mut().group(subaccount, service, Instant::now())
+    }
+
+    /// Where the figures of an authenticated subaccount are kept that are of no service.
+    pub fn tenant(&self, subaccount: &str) -> Rc<Group> {
+        self.group(subaccount, "")
+    }
+
+    /// Forgets the figures of services that nobody used for long.
+    pub fn tick(&self, now: Instant) {
+        self.groups.borrow_mut().tick(now);
+    }
+
+    /// Hands out what was recorded since the last call.
+    pub fn take_news(&self) -> News {
+        self.groups.borrow_mut().take()
+    }
+
+    /// Takes back what was handed out and reached nobody.
+    pub fn give_back(&self, news: &News) {
+        self.groups.borrow_mut().give_back(news, Instant::now());
+    }
+
+    /// A tunnel came up that may be sent so many bytes ahead, until the answer is dropped.
+    pub fn lend(&self, bytes: usize) -> Credit {
+        self.credit.set(self.credit.get() + bytes);
+        Credit { lent: self.credit.clone(), bytes }
+    }
+
+    /// Bytes that all tunnels may be sent ahead.
+    pub fn credit_bytes(&self) -> usize {
+        self.credit.get()
     }
 
     /// Adds one to a counter.
@@ -121,6 +155,18 @@ impl Shard {
     /// A place among the connections that wait for their turn, or `None` when there are too many.
     pub fn hold_permit(&self) -> Option<Permit<'_>> {
         Permit::take(&self.held, limits::HELD_PER_WORKER_MAX)
+    }
+}
+
+/// What a tunnel may be sent ahead, counted until it is dropped.
+pub struct Credit {
+    lent: Rc<Cell<usize>>,
+    bytes: usize,
+}
+
+impl Drop for Credit {
+    fn drop(&mut self) {
+        self.lent.set(self.lent.get() - self.bytes);
     }
 }
 

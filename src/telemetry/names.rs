@@ -101,6 +101,30 @@ pub const STREAM_ENDINGS: [&str; 12] = [
     OTHER,
 ];
 
+/// How a dial ended: of a service, or on a connector of a tunnel.
+/// `relay::DialError::reason()`, and on a connector what comes after TCP.
+pub const DIAL_RESULTS: [&str; 10] = [
+    "ok",
+    "unresolvable",
+    "refused",
+    "unreachable",
+    "timeout",
+    "overloaded",
+    "abandoned",
+    "tls",
+    "outbound_proxy",
+    OTHER,
+];
+
+/// Subaccount and service of all those that are not told apart, because there are too many. A
+/// tenant of that name is not either.
+pub const OVERFLOW: &str = "_other";
+
+/// The label as its table has it, or [`OTHER`].
+pub(crate) fn known<const N: usize>(table: &[&'static str; N], label: &str) -> &'static str {
+    table[position(table, label)]
+}
+
 /// The place of a label in its table, or that of [`OTHER`].
 pub(crate) fn position(table: &[&str], label: &str) -> usize {
     table.iter().position(|known| *known == label).unwrap_or(table.len() - 1)
@@ -112,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_table_ends_in_other_and_repeats_nothing() {
-        for table in [&REFUSAL_REASONS[..], &HANDSHAKE_FAILURES, &STREAM_ENDINGS] {
+        for table in [&REFUSAL_REASONS[..], &HANDSHAKE_FAILURES, &STREAM_ENDINGS, &DIAL_RESULTS] {
             assert_eq!(table.last(), Some(&OTHER));
             for (index, label) in table.iter().enumerate() {
                 assert_eq!(position(table, label), index, "{label} is there twice");

@@ -130,6 +130,7 @@ pub fn load_server(
     let [certificate, private_key, client_ca] = &read;
     let (key, mut facts) = own_key(certificate, private_key, Purpose::Server, now)?;
     let (authorities, client_roots) = Authorities::read(client_ca, now, &mut facts.warnings)?;
+    facts.authority_not_after = authorities.first_end;
     let crls = match &crl {
         Some(crl) => authorities.read_revocation_lists(crl, client_ca, now, &mut facts.warnings)?,
         None => Vec::new(),
@@ -162,7 +163,8 @@ pub fn load_client(
     let read = files.read()?;
     let [certificate, private_key, ca] = &read;
     let (key, mut facts) = own_key(certificate, private_key, Purpose::Client, now)?;
-    let (_, roots) = Authorities::read(ca, now, &mut facts.warnings)?;
+    let (authorities, roots) = Authorities::read(ca, now, &mut facts.warnings)?;
+    facts.authority_not_after = authorities.first_end;
     let tls = ClientTls::new(key, roots, alpn, allow_tls12)
         .map_err(|error| unusable(certificate, &error))?;
     let inventory = inventory_of(certificate, ca);

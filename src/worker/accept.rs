@@ -1,8 +1,13 @@
 //! Accepting connections and spreading them over the workers.
 
-use std::{io, net::SocketAddr, os::fd::OwnedFd, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    io,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::{Load, Mailbox, Message, Role, Worker};
+use super::{Accepted, Load, Mailbox, Message, Role, Worker};
 use crate::{engine::Listener, telemetry::Count};
 
 /// After an accept failed for want of descriptors or memory: long enough not to spin, short
@@ -28,7 +33,10 @@ pub(super) async fn accept_loop<R: Role>(
 ) {
     loop {
         match door.listener.accept().await {
-            Ok((fd, peer)) => place(&worker, &role, (fd, peer), &door, &mailboxes),
+            Ok((fd, peer)) => {
+                let accepted = Accepted { fd, peer, listener: door.number, at: Instant::now() };
+                place(&worker, &role, accepted, &door, &mailboxes);
+            }
             Err(_) if worker.is_draining() => return,
             Err(error) => {
                 worker.shard.count(Count::AcceptShed);
@@ -49,25 +57,24 @@ fn is_passing(error: &io::Error) -> bool {
 fn place<R: Role>(
     worker: &Rc<Worker>,
     role: &Rc<R>,
-    (fd, peer): (OwnedFd, SocketAddr),
+    accepted: Accepted,
     door: &Door,
     mailboxes: &[Mailbox<R::Message>],
 ) {
-    let listener = door.number;
     worker.shard.count(Count::Accepted);
     worker.publish_load();
     let load: &Load = &worker.load;
     let best = load.best(worker.shard.index, &door.group);
     if best == worker.shard.index {
         load.placed(best);
-        return role.accepted(worker, fd, peer, listener);
+        return role.accepted(worker, accepted);
     }
-    match mailboxes[best].try_send(Message::Adopt { fd, peer, listener }) {
+    match mailboxes[best].try_send(Message::Adopt(accepted)) {
         Ok(()) => {
             load.placed(best);
             worker.shard.count(Count::HandedOver);
         }
-        Err(Message::Adopt { fd, peer, listener }) => role.accepted(worker, fd, peer, listener),
+        Err(Message::Adopt(accepted)) => role.accepted(worker, accepted),
         Err(_) => unreachable!("a mailbox gives back what it was given"),
     }
 }

@@ -3,6 +3,7 @@
 
 mod accept;
 mod ask;
+mod busy;
 mod crew;
 mod load;
 mod look;
@@ -14,5 +15,5 @@ pub use ask::NoAnswer;
 pub use crew::{Crew, Listening, Plan, start};
 pub use load::Load;
 pub use look::{Filter, Look, Seen};
-pub use mailbox::{Mailbox, Message};
+pub use mailbox::{Accepted, Mailbox, Message};
 pub use run::{Role, Worker};

@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    net::SocketAddr,
     os::fd::OwnedFd,
     rc::Rc,
     sync::Arc,
@@ -12,15 +11,16 @@ use std::{
 use crossbeam_channel::Receiver;
 
 use super::{
-    Load, Mailbox, Message,
+    Accepted, Load, Mailbox, Message,
     accept::{Door, accept_loop},
+    busy::BusyClock,
     look::{kill, look},
 };
 use crate::{
-    engine::{self, BufferPool, Kind, Listener, Runtime, Wake},
+    engine::{self, BufferPool, Kind, Listener, Registration, Runtime, Wake},
     limits,
-    relay::Shard,
-    telemetry::{Counters, Gauge},
+    relay::{Live, Shard},
+    telemetry::{Count, Counters, Gauge},
     tunnel::{Ending, Phase},
 };
 
@@ -29,14 +29,8 @@ pub trait Role: 'static {
     /// What control threads tell the role.
     type Message: Send + 'static;
 
-    /// A connection was accepted on listener number `listener`. Must not block.
-    fn accepted(
-        self: &Rc<Self>,
-        worker: &Rc<Worker>,
-        fd: OwnedFd,
-        peer: SocketAddr,
-        listener: usize,
-    );
+    /// A connection was accepted. Must not block.
+    fn accepted(self: &Rc<Self>, worker: &Rc<Worker>, accepted: Accepted);
 
     /// A control thread has something to say.
     fn message(self: &Rc<Self>, worker: &Rc<Worker>, message: Self::Message);
@@ -70,6 +64,13 @@ impl Worker {
         self.load.publish(shard.index, shard.pool.bytes_in_use(), shard.session_count());
     }
 
+    /// Counts what the pool has counted.
+    fn publish_pool(&self) {
+        let Shard { counters, pool, .. } = &*self.shard;
+        let known = counters.count(Count::BuffersShrunk);
+        counters.add(Count::BuffersShrunk, pool.shrunk() - known);
+    }
+
     /// Shows the admin side where the sessions stand, a tick old at most.
     fn publish(&self, census: &Census) {
         let counters = &self.shard.counters;
@@ -81,6 +82,8 @@ impl Worker {
             (Gauge::Handshakes, census.handshakes),
             (Gauge::Dials, census.dials),
             (Gauge::BufferBytes, self.shard.pool.bytes_in_use()),
+            (Gauge::Tunnels, census.tunnels),
+            (Gauge::CreditBytes, self.shard.credit_bytes()),
         ] {
             counters.set(gauge, value as u64);
         }
@@ -111,12 +114,14 @@ struct Census {
     streams: usize,
     handshakes: usize,
     dials: usize,
+    tunnels: usize,
 }
 
 impl Census {
-    fn add(&mut self, phase: Phase) {
+    fn add(&mut self, live: &Live) {
         self.sessions += 1;
-        match phase {
+        self.tunnels += usize::from(live.is_tunnel());
+        match live.phase() {
             Phase::Handshake => self.handshakes += 1,
             Phase::Dialling => self.dials += 1,
             Phase::Relaying => self.streams += 1,
@@ -173,6 +178,9 @@ pub(super) fn run<R: Role>(
             worker = post.index, engine = %post.kind, flags = driver.flags(),
             registered = ?pool.registered(), "worker starts"
         );
+        if let Registration::Registered(bytes) = pool.registered() {
+            post.counters.set(Gauge::RegisteredBytes, *bytes as u64);
+        }
         let shard = Rc::new(Shard::new(post.index, driver.clone(), pool, post.counters));
         let adopt = |posted: Posted| {
             let Posted { number, fd, group } = posted;
@@ -206,6 +214,7 @@ pub(super) fn run<R: Role>(
 async fn tick<R: Role>(worker: Rc<Worker>, role: Rc<R>) {
     let mut interval = tokio::time::interval(limits::TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut clock = BusyClock::new(Instant::now());
     loop {
         interval.tick().await;
         let now = Instant::now();
@@ -215,11 +224,14 @@ async fn tick<R: Role>(worker: Rc<Worker>, role: Rc<R>) {
             if worker.has_drained_for(limits::DRAIN_GRACE, now) {
                 live.drain();
             }
-            census.add(live.phase());
+            census.add(live);
         });
         worker.shard.pool.trim();
         worker.publish_load();
         worker.publish(&census);
+        worker.publish_pool();
+        worker.shard.tick(now);
+        clock.tick(&worker.shard.counters, now);
         role.tick(&worker, now);
     }
 }
@@ -234,12 +246,15 @@ async fn serve<R: Role>(
     loop {
         while let Ok(message) = inbox.try_recv() {
             match message {
-                Message::Adopt { fd, peer, listener } => {
-                    role.accepted(worker, fd, peer, listener);
+                Message::Adopt(accepted) => {
+                    worker.shard.count(Count::Adopted);
+                    role.accepted(worker, accepted);
                 }
-                Message::TakeLatency(answer) => {
-                    // The asker may have given up waiting; its samples then go with it.
-                    let _ = answer.send(worker.shard.take_latency());
+                Message::TakeNews(answer) => {
+                    // The asker may have given up waiting; the next one hears of it, too.
+                    if let Err(unheard) = answer.send(worker.shard.take_news()) {
+                        worker.shard.give_back(&unheard.0);
+                    }
                 }
                 Message::Look(asked, answer) => {
                     tokio::task::spawn_local(look(worker.clone(), *asked, answer));

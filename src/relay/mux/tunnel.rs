@@ -4,7 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     task::{Context, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -197,13 +197,23 @@ impl Tunnel {
         self.wishes.borrow_mut().window.get_or_insert(window);
     }
 
-    /// Sends a PING if asked, and takes the answer to the last one.
-    pub(super) fn ping(&self, pinger: &mut PingPong, wanted: bool, cx: &mut Context<'_>) {
+    /// Sends a PING if asked, and takes the answer to the last one; `measured` hears how long it
+    /// took.
+    pub(super) fn ping(
+        &self,
+        pinger: &mut PingPong,
+        wanted: bool,
+        cx: &mut Context<'_>,
+        measured: impl Fn(Duration),
+    ) {
         if wanted && pinger.send_ping(Ping::opaque()).is_ok() {
             self.vitals.borrow_mut().pinged(Instant::now());
         }
         while let std::task::Poll::Ready(Ok(_)) = pinger.poll_pong(cx) {
             let window = self.vitals.borrow_mut().ponged(Instant::now());
+            if let Some(round_trip) = self.vitals.borrow().round_trip() {
+                measured(round_trip);
+            }
             if let Some(window) = window {
                 self.window_refused(window);
                 cx.waker().wake_by_ref();
