@@ -1,7 +1,7 @@
 //! How long things take: plain histograms of one thread, with no lock and no atomic on the path of
 //! a byte. A worker gives its samples away when asked and goes on with empty histograms.
 //!
-//! Memory: see [`super::tally`]; a metric never recorded costs nothing.
+//! Memory: see `tally`; a metric never recorded costs nothing.
 
 use std::{fmt, time::Duration};
 
