@@ -19,7 +19,7 @@ pub mod source;
 mod table;
 mod token;
 
-pub use operations::{Kind, Operations, Question, Selection, Unanswered};
+pub use operations::{Kind, Operations, Selection, Unanswered};
 pub use routes::routes;
 pub use server::{Admin, serve, serve_with};
 pub use source::{Readiness, Source};

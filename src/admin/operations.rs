@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
+use crate::protocol::Question;
+
 /// What is listed, and can be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -33,31 +35,6 @@ pub struct Selection {
     pub after: Option<String>,
     /// At most so many.
     pub limit: usize,
-}
-
-/// A CONNECT that nobody sent, to be explained. Each field is what the caller would say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Question {
-    /// The subaccount in its certificate; without it, it has no certificate.
-    pub subaccount: Option<String>,
-    /// The location that certificate is bound to.
-    pub certificate_location: Option<String>,
-    /// The TLS server name.
-    pub server_name: Option<String>,
-    /// The method, where not CONNECT.
-    pub method: Option<String>,
-    /// The service id.
-    pub service: String,
-    /// The port behind it.
-    pub port: Option<String>,
-    /// The location header.
-    pub location: Option<String>,
-    /// The service type header.
-    pub service_type: Option<String>,
-    /// Whether another multiplexed tunnel would be opened for it.
-    pub new_tunnel: bool,
-    /// Whether to dial the service as well.
-    pub dial: bool,
 }
 
 /// Why there is no answer.

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 
 use axum::{extract::Query, http::Uri};
 
-use super::{Question, Selection, Unanswered};
-use crate::limits::{LIST_ENTRIES, LIST_ENTRIES_MAX};
+use super::{Selection, Unanswered};
+use crate::{
+    limits::{LIST_ENTRIES, LIST_ENTRIES_MAX},
+    protocol::Question,
+};
 
 /// What is left of a query while its parameters are taken out.
 struct Rest(BTreeMap<String, String>);

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{operated::Operated, signals::EndSwitch};
 use crate::{
-    admin::{Kind, Operations, Question, Selection, Unanswered},
-    proxy,
+    admin::{Kind, Operations, Selection, Unanswered},
+    protocol::Question,
     relay::{Face, View},
     telemetry::{Count, Counters, Gauge, log},
     tunnel::{Phase, SessionId},
@@ -78,31 +78,7 @@ impl<N: Operated> Operations for Operator<N> {
     }
 
     fn explain(&self, question: &Question) -> Result<Value, Unanswered> {
-        let Question {
-            subaccount,
-            certificate_location,
-            server_name,
-            method,
-            service,
-            port,
-            location,
-            service_type,
-            new_tunnel,
-            dial,
-        } = question.clone();
-        let question = proxy::Question {
-            subaccount,
-            certificate_location,
-            server_name,
-            method,
-            service,
-            port,
-            location,
-            service_type,
-            new_tunnel,
-            dial,
-        };
-        let explained = self.node.explain(&question).ok_or_else(|| {
+        let explained = self.node.explain(question).ok_or_else(|| {
             Unanswered::NotFound("a connector judges no CONNECT; ask the proxy".to_owned())
         })?;
         explained.map_err(Unanswered::Busy)

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::cluster::ProxyNode;
 use crate::{
     connector::RunningConnector,
-    proxy::{self, RunningProxy},
+    protocol::Question,
+    proxy::RunningProxy,
     relay::Face,
     telemetry::Counters,
     tunnel::SessionId,
@@ -27,7 +28,7 @@ pub(super) trait Operated: Send + Sync + 'static {
         None
     }
     /// What would happen to a CONNECT; nothing where none is judged.
-    fn explain(&self, _question: &proxy::Question) -> Option<Result<Value, String>> {
+    fn explain(&self, _question: &Question) -> Option<Result<Value, String>> {
         None
     }
     /// Says from now on that no new work should come here.
@@ -60,7 +61,7 @@ impl Operated for RunningProxy {
         Some(Self::mappings(self))
     }
 
-    fn explain(&self, question: &proxy::Question) -> Option<Result<Value, String>> {
+    fn explain(&self, question: &Question) -> Option<Result<Value, String>> {
         Some(Self::explain(self, question))
     }
 
@@ -100,7 +101,7 @@ impl Operated for ProxyNode {
         Operated::mappings(&*self.proxy)
     }
 
-    fn explain(&self, question: &proxy::Question) -> Option<Result<Value, String>> {
+    fn explain(&self, question: &Question) -> Option<Result<Value, String>> {
         Operated::explain(&*self.proxy, question)
     }
 

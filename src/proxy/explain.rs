@@ -19,39 +19,13 @@ use super::{
 use crate::{
     mapping::Mapping,
     protocol::{
-        ConnectRequest, Refusal, Request,
+        ConnectRequest, Question, Refusal, Request,
         http1::{self, Parsed},
-        target::{LOCATION_HEADER, SERVICE_TYPE_HEADER},
     },
     relay::Live,
     tls::Identity,
     worker::Worker,
 };
-
-/// A CONNECT that nobody sent.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Question {
-    /// The subaccount in the caller's certificate; `None` is a caller without a certificate.
-    pub subaccount: Option<String>,
-    /// The location that certificate is bound to, if it is.
-    pub certificate_location: Option<String>,
-    /// The TLS server name the caller asked for; `None` is the right one.
-    pub server_name: Option<String>,
-    /// The method, if it is another than CONNECT.
-    pub method: Option<String>,
-    /// The service id.
-    pub service: String,
-    /// The port behind it; it has no meaning beyond its syntax.
-    pub port: Option<String>,
-    /// The location header, if there is one.
-    pub location: Option<String>,
-    /// The service type header, if there is one.
-    pub service_type: Option<String>,
-    /// Whether the caller would open another multiplexed tunnel for it.
-    pub new_tunnel: bool,
-    /// Whether to dial the service as well.
-    pub dial: bool,
-}
 
 /// What would happen.
 #[derive(Debug, Clone)]
@@ -118,7 +92,7 @@ fn understand(
     if question.new_tunnel && role.budgets.borrow_mut().lend(&identity.subaccount).is_none() {
         return Err(Refusal::TenantLimit("tunnels"));
     }
-    let request = match http1::parse_request(&head(question))? {
+    let request = match http1::parse_request(&question.head())? {
         Parsed::Done { value: Request::Connect(request), .. } => request,
         Parsed::Done { value: Request::Healthcheck, .. } => return Err(Refusal::NotConnect),
         Parsed::NeedMore => return Err(Refusal::Malformed("the request has no end")),
@@ -127,23 +101,6 @@ fn understand(
         return Err(Refusal::Draining);
     }
     Ok((request, identity))
-}
-
-/// The head a caller would send.
-fn head(question: &Question) -> Vec<u8> {
-    let method = question.method.as_deref().unwrap_or("CONNECT");
-    let port = question.port.as_deref().unwrap_or("80");
-    let authority = format!("{}:{port}", question.service);
-    let mut head = format!("{method} {authority} HTTP/1.1\r\nHost: {authority}\r\n");
-    let headers =
-        [(LOCATION_HEADER, &question.location), (SERVICE_TYPE_HEADER, &question.service_type)];
-    for (name, value) in headers {
-        if let Some(value) = value {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-    }
-    head.push_str("\r\n");
-    head.into_bytes()
 }
 
 fn mapping_of(

@@ -5,15 +5,11 @@ use std::{sync::PoisonError, time::SystemTime};
 
 use serde_json::{Value, json};
 
-use super::{
-    explain::{Finding, Question},
-    role::ProxyMessage,
-    start::RunningProxy,
-};
+use super::{explain::Finding, role::ProxyMessage, start::RunningProxy};
 use crate::{
     limits,
     mapping::Mapping,
-    protocol::Refusal,
+    protocol::{Question, Refusal},
     tls::CertificateEntry,
     worker::{Message, NoAnswer},
 };

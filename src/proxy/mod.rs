@@ -17,7 +17,7 @@ mod start;
 mod streams;
 mod visit;
 
-pub use explain::{Finding, Question};
+pub use explain::Finding;
 pub use role::ProxyMessage;
 pub use sources::{load_material, tenancy};
 pub use start::{RunningProxy, StartError, start, start_with};

@@ -15,11 +15,12 @@ use super::{
     authorise::still_allowed,
     budgets::Budgets,
     doorkeeper::{Doorkeeper, OFFENDER_RATE},
-    explain::{Finding, Question, explain},
+    explain::{Finding, explain},
     session,
 };
 use crate::{
     mapping::MappingTable,
+    protocol::Question,
     telemetry::{Count, Repeats, Verdict},
     tls::{CertificateFault, ServerTls, TlsError},
     tunnel::{Ending, Phase, Timeouts},

@@ -134,7 +134,7 @@ impl Visit {
         let Dialled { plain, target, asked_at, group } = dialled;
         group.sample(Metric::Connect, established_at - asked_at);
         self.live.enter(Phase::Relaying, established_at);
-        self.live.set_target(dialled.target);
+        self.live.set_target(target);
         let party = Party {
             subaccount: identity.subaccount.clone(),
             location: request.location.clone(),

@@ -6,7 +6,7 @@ use std::{io::Write, net::TcpStream, sync::Arc, time::Instant};
 use causeway::{
     engine::Kind,
     limits,
-    proxy::Question,
+    protocol::Question,
     telemetry::{CountersSnapshot, Gauge},
     tls::Authority,
 };
