@@ -168,6 +168,7 @@ impl Socket {
         if let Err(error) = self.shared.check_alive() {
             return (Err(error), buffer);
         }
+        self.shared.stall.set(None);
         let Handle { watched, flight } = &self.shared.handle;
         if let Err(error) = epoll::send_what_fits(watched.fd(), &mut buffer) {
             return (Err(error), buffer);
