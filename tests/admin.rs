@@ -4,25 +4,30 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    collections::BTreeSet,
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Barrier,
+        Arc, Barrier, Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use causeway::{
     admin::{Admin, Readiness, Source, serve},
     limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX},
-    telemetry::{Count, Counters, CountersSnapshot, Fact, Gauge, Latency, Metric},
+    telemetry::{Count, Counters, CountersSnapshot, Fact, Figures, Gauge, Groups, Metric},
 };
 use serde_json::{Value, json};
+
+#[path = "admin/histograms.rs"]
+mod histograms;
 
 /// A role with one worker that recorded a little.
 struct Role {
     counters: Arc<Counters>,
+    figures: Mutex<Figures>,
     draining: AtomicBool,
     silent_worker: AtomicBool,
     /// Where the next question for latencies waits, when there is such a place.
@@ -35,8 +40,19 @@ impl Role {
         counters.add(Count::StreamsOpened, 7);
         counters.add(Count::Refused("no_such_mapping"), 2);
         counters.set(Gauge::Sessions, 3);
+        let (now, mut figures) = (Instant::now(), Figures::new(1));
+        let mut groups = Groups::new(now);
+        let group = groups.group("a", "echo", now);
+        for millis in 1..=100 {
+            group.sample(Metric::Connect, Duration::from_millis(millis));
+        }
+        groups.group("b", "echo", now).sample(Metric::Dial, Duration::from_millis(5));
+        groups.group("b", "", now).refused("no_such_mapping");
+        groups.sample(Metric::TlsHandshake, Duration::from_millis(7));
+        figures.take_in([(0, groups.take())], now);
         Self {
             counters,
+            figures: figures.into(),
             draining: AtomicBool::new(false),
             silent_worker: AtomicBool::new(false),
             held: None,
@@ -53,17 +69,13 @@ impl Source for Role {
         }
     }
 
-    fn latency(&self) -> (Latency, Vec<String>) {
+    fn figures(&self, look: &mut dyn FnMut(&mut Figures, &[String])) {
         if let Some(barrier) = &self.held {
             barrier.wait();
             barrier.wait();
         }
-        let mut latency = Latency::new();
-        for millis in 1..=100 {
-            latency.record(Metric::Connect, Duration::from_millis(millis));
-        }
-        let silent = self.silent_worker.load(SeqCst);
-        (latency, if silent { vec!["worker 1 did not\nanswer".to_owned()] } else { Vec::new() })
+        let silent = self.silent_worker.load(SeqCst).then(|| "worker 1 did not\nanswer".to_owned());
+        look(&mut self.figures.lock().unwrap(), silent.as_slice());
     }
 
     fn counters(&self) -> CountersSnapshot {
@@ -104,7 +116,8 @@ fn connect(addr: SocketAddr) -> TcpStream {
 
 fn ask(addr: SocketAddr, method: &str, path: &str) -> Reply {
     let mut stream = connect(addr);
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
     read_reply(&mut stream)
 }
 
@@ -152,7 +165,12 @@ fn histogram_summaries_have_stable_names_with_units() {
     let connect = &body["histograms"]["connect"];
     assert_eq!(connect["count"], 100);
     assert_eq!(connect["p50_ns"].as_u64().unwrap() / 1_000_000, 50);
-    assert_eq!(body["histograms"]["dial"]["count"], 0);
+    assert_eq!(body["histograms"]["dial"]["count"], 1);
+    assert_eq!(body["histograms"]["queue_wait"]["count"], 0);
+    let services = [("a", "echo"), ("b", "echo")];
+    let services = services
+        .map(|(subaccount, service)| json!({ "subaccount": subaccount, "service": service }));
+    assert_eq!(body["services"], json!(services));
 }
 
 #[test]
@@ -182,6 +200,11 @@ fn metrics_show_counters_gauges_facts_and_latencies() {
         "causeway_mappings 4",
         "causeway_connect_duration_seconds_bucket{le=\"0.05\"} 50",
         "causeway_connect_duration_seconds_count 100",
+        "causeway_service_connect_duration_seconds_count{subaccount=\"a\",service=\"echo\"} 100",
+        "causeway_service_refusals_total{subaccount=\"b\",reason=\"no_such_mapping\"} 1",
+        "connectivity_tunnel_opening_timeout_count_total{tunnel_id=\"account:///b\"} 0",
+        "connectivity_business_data_tunnels_count 0",
+        "connectivity_proxy_open_tunnel_call_health_status 1",
     ] {
         let found = reply.body.lines().any(|found| found == line);
         assert!(found, "{line} is not in\n{}", reply.body);
@@ -195,7 +218,10 @@ fn a_worker_that_did_not_answer_is_reported_everywhere() {
     role.silent_worker.store(true, SeqCst);
     let problems = get(&admin, "/histograms").json()["problems"].clone();
     assert_eq!(problems, json!(["worker 1 did not\nanswer"]));
-    for path in ["/histograms/connect", "/metrics"] {
+    assert!(
+        get(&admin, "/histograms?format=hlog").body.contains("#problem: worker 1 did not answer")
+    );
+    for path in ["/histograms/connect", "/histograms?format=text", "/metrics"] {
         let reply = get(&admin, path);
         assert_eq!(reply.status, 200);
         assert!(reply.head.contains("warning: 199 causeway"), "{}", reply.head);
@@ -236,7 +262,7 @@ fn a_head_beyond_its_bound_is_refused() {
     let (admin, _role) = start();
     let mut stream = connect(admin.addr());
     let long = "x".repeat(ADMIN_HEAD_BYTES_MAX);
-    write!(stream, "GET / HTTP/1.1\r\nHost: admin\r\nX-Long: {long}").unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {long}").unwrap();
     let reply = read_reply(&mut stream);
     assert_eq!(reply.status, 431, "{}", reply.head);
 }
@@ -266,7 +292,7 @@ fn dropping_the_server_frees_its_port_though_connections_are_open() {
     let (admin, _role) = start();
     let addr = admin.addr();
     let mut idle = connect(addr);
-    write!(idle, "GET /healthz HTTP/1.1\r\nHost: admin\r\n\r\n").unwrap();
+    write!(idle, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut byte = [0];
     idle.read_exact(&mut byte).unwrap();
     drop(admin);
@@ -282,13 +308,14 @@ fn connections_beyond_the_bound_wait_until_one_ends() {
     let mut held: Vec<TcpStream> = (0..ADMIN_CONNECTIONS_MAX)
         .map(|_| {
             let mut stream = connect(admin.addr());
-            write!(stream, "GET /healthz HTTP/1.1\r\nHost: admin\r\n\r\n").unwrap();
+            write!(stream, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
             stream.read_exact(&mut [0]).unwrap();
             stream
         })
         .collect();
     let mut waiting = connect(admin.addr());
-    write!(waiting, "GET /healthz HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").unwrap();
+    write!(waiting, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
     // Too short a wait could only miss a fault, never report one that is not there.
     waiting.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let early = waiting.read(&mut [0]).expect_err("the bound is reached");
@@ -296,4 +323,69 @@ fn connections_beyond_the_bound_wait_until_one_ends() {
     held.pop();
     waiting.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     assert_eq!(read_reply(&mut waiting).status, 200);
+}
+
+#[test]
+fn the_description_of_the_api_has_every_route_and_no_other() {
+    let (admin, _role) = start();
+    let description = get(&admin, "/openapi.json").json();
+    assert_eq!(description["openapi"], "3.1.0");
+    let described = description["paths"].as_object().unwrap().iter().flat_map(|(path, methods)| {
+        let methods = methods.as_object().unwrap().keys();
+        methods.map(move |method| (method.to_uppercase(), path.clone()))
+    });
+    let served = causeway::admin::routes().into_iter();
+    let served = served.map(|(method, path)| (method.to_owned(), path.to_owned()));
+    let (described, served): (BTreeSet<_>, BTreeSet<_>) = (described.collect(), served.collect());
+    assert!(served.len() > 15, "{served:?}");
+    assert_eq!(described, served);
+    // Every reference leads somewhere: a schema that is missing would be found by no answer.
+    let text = description.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(description.pointer(pointer).is_some(), "{pointer}");
+    }
+}
+
+#[test]
+fn readers_that_take_nothing_hold_up_nobody() {
+    let (admin, _role) = start();
+    // The largest answer there is, asked for again and again and never read.
+    let stuck: Vec<TcpStream> = (0..ADMIN_CONNECTIONS_MAX / 2)
+        .map(|_| {
+            let mut stream = connect(admin.addr());
+            let ask = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+            stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+            // What does not fit is not sent: the server has stopped reading, as it should.
+            let _ = stream.write_all(ask.as_bytes());
+            stream
+        })
+        .collect();
+    for path in ["/readyz", "/metrics", "/histograms", "/openapi.json"] {
+        assert_eq!(get(&admin, path).status, 200, "{path}");
+    }
+    drop(stuck);
+    assert_eq!(get(&admin, "/healthz").status, 200);
+}
+
+#[test]
+fn a_body_beyond_its_bound_is_refused() {
+    let (admin, _role) = start();
+    let mut stream = connect(admin.addr());
+    let long = causeway::limits::ADMIN_BODY_BYTES_MAX + 1;
+    let head = "PUT /log-level HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+    write!(stream, "{head}Content-Length: {long}\r\n\r\n{}", " ".repeat(long)).unwrap();
+    let reply = read_reply(&mut stream);
+    assert_eq!(reply.status, 400, "{}", reply.body);
+    assert!(reply.body.contains("too long"), "{}", reply.body);
+}
+
+#[test]
+fn a_role_without_operations_says_so() {
+    let (admin, _role) = start();
+    let mut stream = connect(admin.addr());
+    let head = "GET /streams HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let reply = read_reply(&mut stream);
+    assert_eq!((reply.status, reply.json()["error"].is_string()), (404, true));
 }

@@ -179,7 +179,7 @@ fn the_table_of_answers_is_the_code() {
 }
 
 /// One of each. The match makes the compiler ask for a new one here.
-fn endings() -> [Ending; 10] {
+fn endings() -> [Ending; 11] {
     let all = [
         Ending::Clean,
         Ending::ClientAborted,
@@ -191,6 +191,7 @@ fn endings() -> [Ending; 10] {
         Ending::CertificateRevoked,
         Ending::Drained,
         Ending::PhaseTimeout,
+        Ending::Killed,
     ];
     for ending in all {
         match ending {
@@ -203,7 +204,8 @@ fn endings() -> [Ending; 10] {
             | Ending::MappingRemoved
             | Ending::CertificateRevoked
             | Ending::Drained
-            | Ending::PhaseTimeout => {}
+            | Ending::PhaseTimeout
+            | Ending::Killed => {}
         }
     }
     all

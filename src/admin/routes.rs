@@ -1,46 +1,72 @@
-//! What is served where. Everything is a GET and changes nothing.
+//! What is served where. The API for operators is in `api.rs`, what was recorded in
+//! `histograms.rs`.
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
-    http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, WARNING},
-    },
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
     middleware::map_response,
     response::{IntoResponse, Response},
-    routing::get,
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::{Readiness, Source};
-use crate::telemetry::{Metric, prometheus};
+use super::{Readiness, Source, api, histograms, table::Table};
+use crate::limits::ADMIN_BODY_BYTES_MAX;
 
-type Shared = Arc<dyn Source>;
+pub(super) type Shared = Arc<dyn Source>;
 
-/// The routes over one source.
+/// Everything, over one source.
 pub(super) fn router(source: Shared) -> Router {
-    Router::new()
-        .route("/", get(index))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/histograms", get(histograms))
-        .route("/histograms/{name}", get(histogram))
-        .route("/metrics", get(metrics))
-        .route("/status", get(status))
+    finish(table().into_router(), source)
+}
+
+/// Health, and metrics where that is allowed.
+pub(super) fn probes(source: Shared, with_metrics: bool) -> Router {
+    let table = Table::new().get("/healthz", healthz).get("/readyz", readyz);
+    let table = if with_metrics { table.get("/metrics", histograms::metrics) } else { table };
+    finish(table.into_router(), source)
+}
+
+fn finish(router: Router<Shared>, source: Shared) -> Router {
+    router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(never_cached))
+        .layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX))
         .with_state(source)
 }
 
-const PATHS: [&str; 6] =
-    ["/healthz", "/readyz", "/histograms", "/histograms/<name>", "/metrics", "/status"];
+fn table() -> Table {
+    let table = Table::new()
+        .get("/", index)
+        .get("/healthz", healthz)
+        .get("/readyz", readyz)
+        .get("/histograms", histograms::all)
+        .post("/histograms", histograms::all)
+        .get("/histograms/{name}", histograms::one)
+        .post("/histograms/{name}", histograms::one)
+        .get("/metrics", histograms::metrics)
+        .get("/status", status);
+    api::add(table)
+}
+
+/// Method and path of everything that is served.
+#[must_use]
+pub fn routes() -> Vec<(&'static str, &'static str)> {
+    table().into_routes()
+}
+
+/// Every path that is served, once.
+fn paths() -> Vec<&'static str> {
+    let mut paths: Vec<&str> = routes().into_iter().map(|(_, path)| path).collect();
+    paths.dedup();
+    paths
+}
 
 async fn index() -> Response {
-    Json(json!({ "paths": PATHS })).into_response()
+    Json(json!({ "paths": paths() })).into_response()
 }
 
 /// The process answers: nothing else is asked, so a busy worker does not get it restarted.
@@ -62,46 +88,6 @@ async fn readyz(State(source): State<Shared>) -> Response {
     (code, Json(json!({ "ready": ready, "reasons": reasons, "notes": notes }))).into_response()
 }
 
-async fn histograms(State(source): State<Shared>) -> Response {
-    ask(source, |source| {
-        let (latency, problems) = source.latency();
-        let summaries: Map<String, Value> = Metric::ALL
-            .into_iter()
-            .map(|metric| (metric.name().to_owned(), json!(latency.summary(metric))))
-            .collect();
-        Json(json!({ "histograms": summaries, "problems": problems })).into_response()
-    })
-    .await
-}
-
-async fn histogram(State(source): State<Shared>, Path(name): Path<String>) -> Response {
-    let Some(metric) = Metric::from_name(&name) else {
-        let names = Metric::ALL.map(Metric::name);
-        let body = json!({ "error": "there is no such histogram", "histograms": names });
-        return (StatusCode::NOT_FOUND, Json(body)).into_response();
-    };
-    ask(source, move |source| {
-        let (latency, problems) = source.latency();
-        let mut text = String::new();
-        comment(&problems, &mut text);
-        latency.percentile_text(metric, &mut text);
-        (warnings(&problems, "text/plain; charset=utf-8"), text).into_response()
-    })
-    .await
-}
-
-async fn metrics(State(source): State<Shared>) -> Response {
-    ask(source, |source| {
-        let (latency, problems) = source.latency();
-        let mut text = String::new();
-        comment(&problems, &mut text);
-        source.counters().prometheus(&mut text);
-        latency.prometheus(&mut text);
-        (warnings(&problems, prometheus::CONTENT_TYPE), text).into_response()
-    })
-    .await
-}
-
 async fn status(State(source): State<Shared>) -> Response {
     ask(source, |source| {
         let readiness = source.ready();
@@ -118,12 +104,12 @@ async fn status(State(source): State<Shared>) -> Response {
 }
 
 async fn not_found() -> Response {
-    let body = json!({ "error": "there is nothing here", "paths": PATHS });
+    let body = json!({ "error": "there is nothing here", "paths": paths() });
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }
 
 async fn method_not_allowed() -> Response {
-    let body = json!({ "error": "only GET is served here" });
+    let body = json!({ "error": "this path is not served with that method" });
     (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response()
 }
 
@@ -134,7 +120,7 @@ async fn never_cached(mut response: Response) -> Response {
 
 /// Asks the source on a blocking thread: it may wait for workers, and the server answers others
 /// meanwhile.
-async fn ask<F>(source: Shared, question: F) -> Response
+pub(super) async fn ask<F>(source: Shared, question: F) -> Response
 where
     F: FnOnce(&dyn Source) -> Response + Send + 'static,
 {
@@ -143,24 +129,4 @@ where
         let body = json!({ "error": "the question could not be answered; see the log" });
         (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
     })
-}
-
-fn comment(problems: &[String], text: &mut String) {
-    for problem in problems {
-        text.push_str("# problem: ");
-        text.extend(problem.chars().map(|c| if c.is_control() { ' ' } else { c }));
-        text.push('\n');
-    }
-}
-
-/// Headers of a text answer; a program that skips comments still learns that it is partial.
-fn warnings(problems: &[String], content_type: &'static str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if !problems.is_empty() {
-        const PARTIAL: HeaderValue =
-            HeaderValue::from_static("199 causeway \"partial: some workers did not answer\"");
-        headers.insert(WARNING, PARTIAL);
-    }
-    headers
 }

@@ -1,19 +1,21 @@
-//! The admin server's thread, its listener and its bounds.
+//! The admin server's thread, its listeners and its bounds.
 
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::SystemTime,
 };
 
-use axum::Router;
+use axum::{Extension, Router, middleware::from_fn_with_state};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     pin,
     runtime::{self, Runtime},
@@ -22,25 +24,48 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Source, routes::router};
-use crate::limits::{
-    ADMIN_CONNECTION_AGE_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_TIMEOUT,
-    LINGER_TIMEOUT, WORKER_ANSWER_TIMEOUT,
+use super::{
+    Source,
+    api::Desk,
+    guard::{Guard, Visitor, check},
+    routes,
+    token::Token,
+};
+use crate::{
+    config::{AdminConfig, AdminTls, watch::FileWatch},
+    limits::{
+        ADMIN_CONNECTION_AGE_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_HANDSHAKE_TIMEOUT,
+        ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_TIMEOUT, LINGER_TIMEOUT, WORKER_ANSWER_TIMEOUT,
+    },
+    tls::{HttpsServer, shows_certificate},
 };
 
 /// The running admin server; dropping it ends it.
 #[derive(Debug)]
 pub struct Admin {
-    addr: SocketAddr,
+    addr: Option<SocketAddr>,
+    probes: Option<SocketAddr>,
     /// Dropped to stop the thread.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// What follows its token and its certificate.
+    _watches: Vec<FileWatch>,
 }
 
 impl Admin {
-    /// Where it listens; tells the port when port 0 was asked for.
-    pub fn addr(&self) -> SocketAddr {
+    /// Where it listens, if for more than probes; tells the port when port 0 was asked for.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.addr
+    }
+
+    /// The one address of a server that was started by [`serve`].
+    pub fn addr(&self) -> SocketAddr {
+        self.addr.or(self.probes).expect("a server listens somewhere")
+    }
+
+    /// Where it answers probes apart, if it does.
+    pub fn probes(&self) -> Option<SocketAddr> {
+        self.probes
     }
 }
 
@@ -54,73 +79,164 @@ impl Drop for Admin {
     }
 }
 
-/// Binds, starts the thread and returns. An address that cannot be had is an error here and now.
+/// Serves everything to whoever reaches `listen`, over plain HTTP; for loopback.
+///
+/// # Errors
+/// An address that cannot be had is an error here and now.
 pub fn serve(listen: SocketAddr, source: Arc<dyn Source>) -> io::Result<Admin> {
-    let listener = bind(listen).map_err(|error| explain(listen, &error))?;
-    let addr = listener.local_addr()?;
+    serve_with(&AdminConfig::local(listen), source)
+}
+
+/// Binds, starts the thread and returns.
+///
+/// # Errors
+/// Addresses that cannot be had, and certificates or a token that cannot be used, are errors here
+/// and now.
+pub fn serve_with(config: &AdminConfig, source: Arc<dyn Source>) -> io::Result<Admin> {
+    let mut watches = Vec::new();
+    let token = match &config.token_file {
+        None => None,
+        Some(file) => {
+            let (token, watch) = Token::follow(file)?;
+            watches.push(watch);
+            Some(token)
+        }
+    };
+    let tls = match &config.tls {
+        None => None,
+        Some(tls) => {
+            let (server, watch) = follow(tls)?;
+            watches.push(watch);
+            Some(server)
+        }
+    };
+    let guard = Arc::new(Guard {
+        token,
+        certificates: config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+        open_metrics: config.open_metrics,
+        own: config.listen.map(|listen| listen.ip()),
+    });
+    let listener = config.listen.map(|listen| bind(listen, "[admin] listen")).transpose()?;
+    let probes = match &config.probes {
+        None => None,
+        Some(probes) => Some((bind(probes.listen, "[admin.probes] listen")?, probes.metrics)),
+    };
     let runtime = runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("admin-ask")
         .build()?;
-    let listener = {
-        let _entered = runtime.enter();
-        tokio::net::TcpListener::from_std(listener)?
-    };
+    let addr = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let probes_addr = probes.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
+    let mut doors = Vec::new();
+    if let Some(listener) = listener {
+        let routes = routes::router(source.clone())
+            .layer(from_fn_with_state(guard, check))
+            .layer(Extension(Arc::new(Desk::new())));
+        doors.push(Door { routes, listener: adopt(&runtime, listener)?, tls });
+    }
+    if let Some((listener, metrics)) = probes {
+        let listener = adopt(&runtime, listener)?;
+        doors.push(Door { listener, routes: routes::probes(source, metrics), tls: None });
+    }
     let (stop, stopped) = oneshot::channel();
-    let routes = router(source);
     let thread = thread::Builder::new()
         .name("admin".to_owned())
-        .spawn(move || run(runtime, listener, routes, stopped))?;
-    Ok(Admin { addr, stop: Some(stop), thread: Some(thread) })
+        .spawn(move || run(runtime, doors, stopped))?;
+    let (stop, thread) = (Some(stop), Some(thread));
+    Ok(Admin { addr, probes: probes_addr, stop, thread, _watches: watches })
 }
+
+/// A listener and what is served there.
+struct Door {
+    listener: tokio::net::TcpListener,
+    routes: Router,
+    tls: Option<Certificate>,
+}
+
+/// The certificate in use, which follows its files.
+type Certificate = Arc<Mutex<HttpsServer>>;
 
 /// Questions to the workers that wait at the same time; more queue up behind them.
 const BLOCKING_THREADS: usize = 4;
 
-fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(listen)?;
+fn follow(tls: &AdminTls) -> io::Result<(Certificate, FileWatch)> {
+    let files = tls.clone();
+    let load = move || {
+        let client_ca = files.client_ca.as_deref();
+        let now = SystemTime::now();
+        let (server, facts) =
+            HttpsServer::load(&files.certificate, &files.private_key, client_ca, now)?;
+        for warning in &facts.warnings {
+            tracing::warn!(target: "causeway::admin", "admin server: {warning}");
+        }
+        Ok::<_, crate::tls::MaterialError>(server)
+    };
+    let server = Arc::new(Mutex::new(load().map_err(io::Error::other)?));
+    let current = server.clone();
+    let mut paths = vec![tls.certificate.clone(), tls.private_key.clone()];
+    paths.extend(tls.client_ca.clone());
+    let watch = FileWatch::spawn(paths, move || match load() {
+        Ok(server) => {
+            *current.lock().unwrap_or_else(PoisonError::into_inner) = server;
+            tracing::info!(target: "causeway::admin", "the admin server's certificate changed");
+        }
+        Err(error) => tracing::error!(
+            target: "causeway::admin", %error, "keeping the admin server's certificate in use"
+        ),
+    })?;
+    Ok((server, watch))
+}
+
+fn bind(listen: SocketAddr, key: &str) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(listen).map_err(|error| explain(listen, key, &error))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
-fn explain(listen: SocketAddr, error: &io::Error) -> io::Error {
+fn adopt(runtime: &Runtime, listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
+    let _entered = runtime.enter();
+    tokio::net::TcpListener::from_std(listener)
+}
+
+fn explain(listen: SocketAddr, key: &str, error: &io::Error) -> io::Error {
     let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "another process listens there; change [admin] listen",
-        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; change the port",
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address",
-        _ => "check [admin] listen",
+        io::ErrorKind::AddrInUse => format!("another process listens there; change {key}"),
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege; change the port".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        _ => format!("check {key}"),
     };
     io::Error::new(error.kind(), format!("the admin server cannot use {listen}: {error}; {advice}"))
 }
 
-fn run(
-    runtime: Runtime,
-    listener: tokio::net::TcpListener,
-    routes: Router,
-    stopped: oneshot::Receiver<()>,
-) {
+fn run(runtime: Runtime, doors: Vec<Door>, stopped: oneshot::Receiver<()>) {
     runtime.block_on(async {
-        select! {
-            () = accept(&listener, &routes) => {}
-            _ = stopped => {}
+        for door in doors {
+            tokio::spawn(accept(door));
         }
+        // Dropped is told as well.
+        let _ = stopped.await;
     });
-    drop(listener);
     // A question under way may still wait for its workers; nobody hears the answer.
     runtime.shutdown_timeout(WORKER_ANSWER_TIMEOUT);
 }
 
-async fn accept(listener: &tokio::net::TcpListener, routes: &Router) {
+async fn accept(door: Door) {
     let connections = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
     loop {
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let routes = routes.clone();
+        match door.listener.accept().await {
+            Ok((stream, peer)) => {
+                let routes = door.routes.clone();
+                let tls = door.tls.as_ref().map(|tls| {
+                    // Never held longer than it takes to count one more user.
+                    tls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+                });
                 tokio::spawn(async move {
-                    converse(stream, routes).await;
+                    welcome(stream, peer, tls, routes).await;
                     drop(permit);
                 });
             }
@@ -137,8 +253,24 @@ async fn accept(listener: &tokio::net::TcpListener, routes: &Router) {
 /// After a failed accept.
 const ADMIN_ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// Shakes hands where there is TLS, and serves the connection.
+async fn welcome(stream: TcpStream, peer: SocketAddr, tls: Option<HttpsServer>, routes: Router) {
+    let Some(tls) = tls else {
+        return converse(stream, Visitor { peer, certified: false }, routes).await;
+    };
+    // What goes wrong is the peer's: it left, was too slow, or trusts others.
+    if let Ok(Ok(stream)) = timeout(ADMIN_HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+        let certified = shows_certificate(&stream);
+        converse(stream, Visitor { peer, certified }, routes).await;
+    }
+}
+
 /// Serves one connection, no longer than its age allows.
-async fn converse(stream: TcpStream, routes: Router) {
+async fn converse<S>(stream: S, visitor: Visitor, routes: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let routes = routes.layer(Extension(visitor));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(ADMIN_HEAD_TIMEOUT)

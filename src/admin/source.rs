@@ -3,7 +3,8 @@
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::telemetry::{CountersSnapshot, Latency};
+use super::Operations;
+use crate::telemetry::{CountersSnapshot, Figures};
 
 /// What a role tells about itself. Calls come from several threads at a time.
 pub trait Source: Send + Sync + 'static {
@@ -14,13 +15,17 @@ pub trait Source: Send + Sync + 'static {
     fn look(&self) -> Option<oneshot::Receiver<()>> {
         None
     }
-    /// All workers' latencies since the start, and in words what is missing from them.
+    /// Lets `look` see, once, what all workers recorded until now, and in words what is missing.
     /// May wait up to [`crate::limits::WORKER_ANSWER_TIMEOUT`] for the workers.
-    fn latency(&self) -> (Latency, Vec<String>);
+    fn figures(&self, look: &mut dyn FnMut(&mut Figures, &[String]));
     /// All workers' counters since the start.
     fn counters(&self) -> CountersSnapshot;
-    /// Whatever else is worth knowing, for people. May wait like [`Source::latency`].
+    /// Whatever else is worth knowing, for people. May wait like [`Source::figures`].
     fn details(&self) -> Value;
+    /// What operators ask and tell it, where that can be done.
+    fn operations(&self) -> Option<&dyn Operations> {
+        None
+    }
 }
 
 /// Ready, or the reasons why not.

@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
     check::CheckArgs, completions::CompletionsArgs, connector, crd, demo::DemoArgs, doctor,
-    man::ManArgs, pki::PkiArgs, proxy,
+    man::ManArgs, pki::PkiArgs, proxy, top::TopArgs,
 };
 
 /// Carries TCP from your network into Kubernetes services over mutual TLS.
@@ -25,6 +25,8 @@ enum Command {
     Connector(RunArgs),
     /// Show it work on this machine: throw-away PKI, echo service, proxy and connector.
     Demo(DemoArgs),
+    /// Watch a running proxy or connector: tunnels, streams, throughput, latencies.
+    Top(TopArgs),
     /// Check a configuration file, and the mappings it names, without running it.
     Check(CheckArgs),
     /// Examine what this machine offers: io_uring, memory limits, cores, open files.
@@ -54,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Proxy(args) => proxy::run(&args),
         Command::Connector(args) => connector::run(&args),
         Command::Demo(args) => args.run(),
+        Command::Top(args) => args.run(),
         Command::Check(args) => args.run(),
         Command::Doctor => doctor::run(),
         Command::Pki(args) => args.run(),

@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::config::{
-    Config, ConnectorConfig, KubernetesConfig, MappingsConfig, ProxyConfig, WorkersConfig,
+    AdminConfig, Config, ConnectorConfig, KubernetesConfig, MappingsConfig, ProxyConfig,
+    WorkersConfig,
 };
 use crate::mapping::{MappingTable, Tenancy, load_directory};
 use crate::tls::Facts;
@@ -102,7 +103,7 @@ impl Report {
         self.line("drain delay", seconds(Some(limits.drain_delay)));
         self.line("streams", format_args!("{} a subaccount", limits.quotas.default.streams_max));
         self.workers(&config.workers);
-        self.line("admin", config.admin.map_or_else(|| "off".to_owned(), |a| a.to_string()));
+        self.admin(config.admin.as_ref());
     }
 
     fn of_connector(&mut self, config: &ConnectorConfig) {
@@ -134,7 +135,31 @@ impl Report {
         self.line("dial timeout", seconds(Some(limits.dial_timeout)));
         self.times(limits.half_closed_timeout, limits.idle_timeout, limits.drain_deadline);
         self.workers(&config.workers);
-        self.line("admin", config.admin.map_or_else(|| "off".to_owned(), |a| a.to_string()));
+        self.admin(config.admin.as_ref());
+    }
+
+    fn admin(&mut self, admin: Option<&AdminConfig>) {
+        let Some(admin) = admin else { return self.line("admin", "off") };
+        let scheme = if admin.tls.is_some() { "https" } else { "http" };
+        let guard = if admin.is_guarded() { "" } else { ", for everybody who reaches it" };
+        match admin.listen {
+            Some(listen) => self.line("admin", format_args!("{scheme}://{listen}{guard}")),
+            None => self.line("admin", "off"),
+        }
+        if let Some(tls) = &admin.tls {
+            self.tls_file("admin.tls.certificate", &tls.certificate);
+            self.tls_file("admin.tls.private_key", &tls.private_key);
+            if let Some(client_ca) = &tls.client_ca {
+                self.tls_file("admin.tls.client_ca", client_ca);
+            }
+        }
+        if let Some(file) = &admin.token_file {
+            self.file("admin.token_file", file, "correct the path");
+        }
+        if let Some(probes) = &admin.probes {
+            let metrics = if probes.metrics { " with metrics" } else { "" };
+            self.line("probes", format_args!("{}{metrics}", probes.listen));
+        }
     }
 
     fn kubernetes(&mut self, cluster: &KubernetesConfig) {

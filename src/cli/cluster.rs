@@ -10,7 +10,7 @@ use crate::{
     kubernetes::{self, RunningKubernetes},
     mapping::Snapshot,
     proxy::{self, RunningProxy},
-    telemetry::{Counters, Fact, Latency},
+    telemetry::{Counters, Fact, News},
     worker::Plan,
 };
 
@@ -88,6 +88,10 @@ fn settings(
 }
 
 impl Node for ProxyNode {
+    fn role(&self) -> &'static str {
+        self.proxy.role()
+    }
+
     fn unready(&self) -> Vec<String> {
         let cluster = self.kubernetes.as_ref().and_then(RunningKubernetes::unready);
         self.proxy.unready().into_iter().chain(cluster).collect()
@@ -101,8 +105,8 @@ impl Node for ProxyNode {
         self.kubernetes.as_ref().map_or_else(Vec::new, RunningKubernetes::notes)
     }
 
-    fn take_latency(&self) -> (Latency, Vec<String>) {
-        self.proxy.take_latency()
+    fn take_news(&self) -> (Vec<(usize, News)>, Vec<String>) {
+        self.proxy.take_news()
     }
 
     fn counters(&self) -> &[Arc<Counters>] {

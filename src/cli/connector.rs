@@ -9,7 +9,7 @@ use super::{
     },
     notify::Manager,
     records,
-    signals::{self, Signals},
+    signals::{self, EndSwitch, Signals},
 };
 use crate::{
     config::{ChannelConfig, ConnectorConfig, Mode},
@@ -31,8 +31,9 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
     let (records, _recording) = records::start("connector", &config.audit, config.traces.as_ref())?;
     plan.records = records;
     let running = Arc::new(connector::start(&config, &plan)?);
-    running.on_log_level(set_level(log));
-    let _admin = start_admin(config.admin, &running, &plan)?;
+    running.on_log_level(set_level(log.clone()));
+    let end = EndSwitch::default();
+    let _admin = start_admin(config.admin.as_ref(), &running, log, &end)?;
     for channel in running.channels().iter() {
         if let Some(address) = channel.address {
             let endpoint = &channel.config.endpoint;
@@ -47,7 +48,7 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
         plan.records.audit.reopen();
         running.reload();
     };
-    let signal = signals.wait_for_end(|| running.warn_of_expiry(), reload);
+    let signal = signals.wait_for_end(&end, || running.warn_of_expiry(), reload);
     tracing::info!(signal, "draining; another signal ends at once");
     manager.stopping("drains: accepts no new clients, waits for open streams");
     signals::end_on_second()?;

@@ -11,9 +11,13 @@ pub mod doctor;
 mod man;
 pub mod node;
 mod notify;
+mod operate;
+mod operated;
 pub mod pki;
 mod proxy;
 mod records;
+mod roles;
 mod signals;
+mod top;
 
 pub use args::main;

@@ -2,22 +2,25 @@
 //! server's view of the workers.
 
 use std::{
-    net::SocketAddr,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
+    time::{Instant, SystemTime},
 };
 
 use tokio::sync::oneshot;
 
-use super::notify::{KeptAlive, Manager};
+use super::{
+    notify::{KeptAlive, Manager},
+    operate::Operator,
+    operated::Operated,
+    signals::EndSwitch,
+};
 use crate::{
-    admin::{self, Admin, Readiness, Source},
-    config::{ConfigStatus, EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig},
-    connector::{RunningChannel, RunningConnector},
-    engine::{self, PinWanted, preflight},
+    admin::{self, Admin, Operations, Readiness, Source},
+    config::{AdminConfig, EngineChoice, LogConfig, LogFormat, Pin, WorkersConfig},
+    engine::{self, PinWanted, RingFacts, Rings, preflight},
     limits,
-    proxy::RunningProxy,
-    telemetry::{Counters, CountersSnapshot, Fact, Latency, Records, log},
+    telemetry::{Counters, CountersSnapshot, Fact, Figures, News, Records, Several, log},
     worker::Plan,
 };
 
@@ -41,7 +44,7 @@ pub(super) fn report(outcome: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Sets up the log as configured.
+/// Sets up the log as configured; what it returns changes its level.
 pub(super) fn start_log(config: &LogConfig) -> Result<log::Control, Failure> {
     let format = match config.format {
         LogFormat::Console => log::Format::Console,
@@ -116,12 +119,18 @@ pub trait Node: Send + Sync + 'static {
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
+    /// "proxy" or "connector".
+    fn role(&self) -> &'static str;
+    /// Gauges of what the configuration has several of.
+    fn several(&self) -> Vec<Several> {
+        Vec::new()
+    }
     /// Numbers that belong to the process and not to a worker.
     fn facts(&self) -> Vec<(Fact, u64)> {
         Vec::new()
     }
-    /// Latency samples since the last call, and what is missing from them.
-    fn take_latency(&self) -> (Latency, Vec<String>);
+    /// What each worker recorded since the last call, with its number, and what is missing.
+    fn take_news(&self) -> (Vec<(usize, News)>, Vec<String>);
     /// The workers' counters.
     fn counters(&self) -> &[Arc<Counters>];
     /// What else is worth knowing.
@@ -151,103 +160,17 @@ pub(super) fn tell_ready<N: Node>(
     Ok(manager.keep_alive(alive)?)
 }
 
-impl Node for RunningProxy {
-    fn unready(&self) -> Vec<String> {
-        Self::unready(self)
-    }
-
-    fn look(&self) -> Option<oneshot::Receiver<()>> {
-        Self::look(self)
-    }
-
-    fn facts(&self) -> Vec<(Fact, u64)> {
-        let (mappings, problems) = self.mapping_counts();
-        let mut facts = config_facts(&self.config_status());
-        facts.push((Fact::Mappings, mappings as u64));
-        facts.push((Fact::MappingProblems, problems as u64));
-        facts
-    }
-
-    fn take_latency(&self) -> (Latency, Vec<String>) {
-        self.crew().take_latency()
-    }
-
-    fn counters(&self) -> &[Arc<Counters>] {
-        self.crew().counters()
-    }
-
-    fn details(&self) -> serde_json::Value {
-        Self::details(self)
-    }
-
-    fn silent(&self) -> Vec<usize> {
-        self.crew().silent()
-    }
-}
-
-fn config_facts(status: &ConfigStatus) -> Vec<(Fact, u64)> {
-    vec![
-        (Fact::Reloads, status.reloads),
-        (Fact::ReloadsFailed, status.refused),
-        (Fact::ConfigurationDiffers, status.differs().into()),
-    ]
-}
-
-impl Node for RunningConnector {
-    fn facts(&self) -> Vec<(Fact, u64)> {
-        config_facts(&self.config_status())
-    }
-
-    fn unready(&self) -> Vec<String> {
-        if self.is_draining() {
-            return vec!["draining".to_owned()];
-        }
-        // One refused service is that channel's trouble; a connector that can serve none is not
-        // ready.
-        let channels = self.channels();
-        let enabled = || channels.iter().filter(|channel| channel.config.enabled);
-        let problem = |channel: &RunningChannel| {
-            let problem = channel.status.problem()?;
-            Some(format!("channel {}: {problem}", channel.config.endpoint))
-        };
-        let problems: Vec<String> = enabled().filter_map(problem).collect();
-        if problems.len() < enabled().count() { Vec::new() } else { problems }
-    }
-
-    fn take_latency(&self) -> (Latency, Vec<String>) {
-        self.crew().take_latency()
-    }
-
-    fn counters(&self) -> &[Arc<Counters>] {
-        self.crew().counters()
-    }
-
-    fn details(&self) -> serde_json::Value {
-        Self::details(self)
-    }
-
-    fn silent(&self) -> Vec<usize> {
-        self.crew().silent()
-    }
-}
-
 /// Gathers what the workers hand out, so that every reader sees everything since the start.
 pub(super) struct Gathered<N> {
     node: Arc<N>,
     engine: engine::Kind,
-    records: Records,
-    total: Mutex<Latency>,
+    figures: Mutex<Figures>,
+    rings: Rings,
+    started: SystemTime,
+    operator: Operator<N>,
 }
 
-impl<N: Node> Gathered<N> {
-    /// Of one running role.
-    pub(super) fn new(node: Arc<N>, plan: &Plan) -> Self {
-        let records = plan.records.clone();
-        Self { node, engine: plan.kind, records, total: Mutex::new(Latency::new()) }
-    }
-}
-
-impl<N: Node> Source for Gathered<N> {
+impl<N: Node + Operated> Source for Gathered<N> {
     fn ready(&self) -> Readiness {
         Readiness { reasons: self.node.unready(), notes: self.node.notes() }
     }
@@ -256,36 +179,76 @@ impl<N: Node> Source for Gathered<N> {
         self.node.look()
     }
 
-    fn latency(&self) -> (Latency, Vec<String>) {
-        let (news, problems) = self.node.take_latency();
-        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
-        total.merge(&news);
-        (total.clone(), problems)
+    fn figures(&self, look: &mut dyn FnMut(&mut Figures, &[String])) {
+        let (news, problems) = self.node.take_news();
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.take_in(news, Instant::now());
+        look(&mut figures, &problems);
     }
 
     fn counters(&self) -> CountersSnapshot {
         let counters = CountersSnapshot::of(self.node.counters());
-        let facts = self.node.facts().into_iter().chain(self.records.facts());
+        let records = &self.node.plan().records;
+        let facts = self.node.facts().into_iter().chain(records.facts()).chain([
+            (Fact::StartTime, unix_seconds(self.started)),
+            (Fact::BufferBytesMax, limits::POOL_BYTES_SOFT_MAX as u64),
+        ]);
         facts
+            .chain(self.rings.look().into_iter().flat_map(ring_facts))
             .fold(counters, |counters, (fact, value)| counters.with(fact, value))
+            .labelled("role", self.node.role())
             .labelled("engine", self.engine.to_string())
+            .with_several(self.node.several())
     }
 
     fn details(&self) -> serde_json::Value {
         self.node.details()
     }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(&self.operator)
+    }
 }
 
-/// Starts the admin server where configured.
-pub(super) fn start_admin<N: Node>(
-    listen: Option<SocketAddr>,
+pub(super) fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn ring_facts(facts: RingFacts) -> [(Fact, u64); 5] {
+    [
+        (Fact::Rings, facts.rings),
+        (Fact::RingSubmissions, facts.submissions),
+        (Fact::RingCompletions, facts.completions),
+        (Fact::RingOverflow, facts.overflowed),
+        (Fact::RingBuffers, facts.buffers),
+    ]
+}
+
+/// Starts the admin server where configured. By it the log's level is changed and the end switch
+/// pressed.
+pub(super) fn start_admin<N: Node + Operated>(
+    config: Option<&AdminConfig>,
     node: &Arc<N>,
-    plan: &Plan,
+    log: log::Control,
+    end: &EndSwitch,
 ) -> Result<Option<Admin>, Failure> {
-    let Some(listen) = listen else {
+    let Some(config) = config else {
         return Ok(None);
     };
-    let admin = admin::serve(listen, Arc::new(Gathered::new(node.clone(), plan)))?;
-    tracing::info!(address = %admin.addr(), "admin server listens");
+    let source = Gathered {
+        node: node.clone(),
+        engine: node.plan().kind,
+        figures: Mutex::new(Figures::new(node.counters().len())),
+        rings: Rings::find(),
+        started: SystemTime::now(),
+        operator: Operator { node: node.clone(), log, end: end.clone() },
+    };
+    let admin = admin::serve_with(config, Arc::new(source))?;
+    if let Some(address) = admin.address() {
+        tracing::info!(%address, "admin server listens");
+    }
+    if let Some(address) = admin.probes() {
+        tracing::info!(%address, "probes are answered");
+    }
     Ok(Some(admin))
 }

@@ -10,7 +10,7 @@ use super::{
     },
     notify::Manager,
     records,
-    signals::{self, Signals},
+    signals::{self, EndSwitch, Signals},
 };
 use crate::config::ProxyConfig;
 
@@ -30,8 +30,9 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
     let (records, _recording) = records::start("proxy", &config.audit, config.traces.as_ref())?;
     plan.records = records;
     let running = Arc::new(cluster::start(&config, &plan)?);
-    running.proxy.on_log_level(set_level(log));
-    let _admin = start_admin(config.admin, &running, &plan)?;
+    running.proxy.on_log_level(set_level(log.clone()));
+    let end = EndSwitch::default();
+    let _admin = start_admin(config.admin.as_ref(), &running, log, &end)?;
     tracing::info!(
         address = %running.proxy.address(), workers = plan.cores.len(), engine = %plan.kind,
         "proxy serves"
@@ -44,7 +45,7 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
         plan.records.audit.reopen();
         proxy.reload();
     };
-    let signal = signals.wait_for_end(|| proxy.warn_of_expiry(), reload);
+    let signal = signals.wait_for_end(&end, || proxy.warn_of_expiry(), reload);
     running.proxy.leave();
     signals::end_on_second()?;
     // Another replica leads while this one drains.

@@ -1,11 +1,23 @@
 //! Waiting for the signals that a process is told by, on the main thread.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
 };
+
+/// Ends a process from inside as SIGTERM does from outside.
+#[derive(Debug, Clone, Default)]
+pub(super) struct EndSwitch(Arc<Notify>);
+
+impl EndSwitch {
+    /// Ends the wait for the end, now or when it begins. Pressed again it does nothing.
+    pub(super) fn press(&self) {
+        self.0.notify_one();
+    }
+}
 
 /// The signals of a role, noticed from the moment this exists.
 pub(super) struct Signals {
@@ -36,10 +48,11 @@ impl Signals {
         Ok(Self { runtime, terminate, interrupt, hangup: None })
     }
 
-    /// Blocks until SIGTERM or SIGINT arrives. `daily` is called once a day meanwhile, `reload` for
-    /// each SIGHUP.
+    /// Blocks until SIGTERM or SIGINT arrives, or `switch` is pressed. `daily` is called once a day
+    /// meanwhile, `reload` for each SIGHUP. Says what ended it.
     pub(super) fn wait_for_end(
         self,
+        switch: &EndSwitch,
         mut daily: impl FnMut(),
         mut reload: impl FnMut(),
     ) -> &'static str {
@@ -55,6 +68,7 @@ impl Signals {
                 tokio::select! {
                     _ = terminate.recv() => return "SIGTERM",
                     _ = interrupt.recv() => return "SIGINT",
+                    () = switch.0.notified() => return "the admin API",
                     _ = hung_up() => reload(),
                     _ = days.tick() => daily(),
                 }
@@ -65,7 +79,7 @@ impl Signals {
 
 /// Blocks until SIGTERM or SIGINT arrives.
 pub(super) fn wait_for_end() -> io::Result<&'static str> {
-    Ok(Signals::of_the_end()?.wait_for_end(|| (), || ()))
+    Ok(Signals::of_the_end()?.wait_for_end(&EndSwitch::default(), || (), || ()))
 }
 
 /// From now on another SIGTERM or SIGINT ends the process at once, without waiting for streams.

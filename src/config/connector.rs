@@ -1,13 +1,12 @@
 //! `connector.toml`, resolved.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{Document, base_of, read_file};
 use super::{
-    AuditConfig, ChannelConfig, ConfigError, LogConfig, OutboundProxy, TracesConfig, WorkersConfig,
-    audit, channel, outbound, quotas, raw, shared, traces,
+    AdminConfig, AuditConfig, ChannelConfig, ConfigError, LogConfig, OutboundProxy, TracesConfig,
+    WorkersConfig, admin, audit, channel, outbound, quotas, raw, shared, traces,
 };
 use crate::limits;
 
@@ -28,8 +27,8 @@ pub struct ConnectorConfig {
     pub workers: WorkersConfig,
     /// Times.
     pub limits: ConnectorLimits,
-    /// Where the admin interface listens, if it does.
-    pub admin: Option<SocketAddr>,
+    /// The admin server, if there is one.
+    pub admin: Option<AdminConfig>,
     /// The log.
     pub log: LogConfig,
     /// The audit.
@@ -105,11 +104,11 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Connector) -> Option<Connecto
     let outbound_proxy = raw.outbound_proxy.as_ref().map(|raw| outbound::read(document, raw));
     let workers = shared::workers(document, &raw.workers);
     let limits = limits(document, &raw.limits);
-    let admin = shared::admin(document, &raw.admin);
+    let admin = admin::admin(document, &raw.admin);
     let log = shared::log(document, &raw.log);
     let audit = audit::audit(document, &raw.audit);
     let traces = traces::traces(document, &raw.tracing);
-    channel::distinct_ports(document, &channels, admin);
+    channel::distinct_ports(document, &channels, admin.as_ref().and_then(|admin| admin.listen));
     Some(ConnectorConfig {
         subaccount: subaccount?,
         location: location?,

@@ -3,6 +3,7 @@
 //!
 //! `config/proxy.toml` and `config/connector.toml` are the manual of every key.
 
+mod admin;
 mod audit;
 mod channel;
 mod checks;
@@ -21,9 +22,11 @@ mod role;
 mod secret;
 mod settings;
 mod shared;
+mod show;
 mod traces;
 pub mod watch;
 
+pub use admin::{AdminConfig, AdminTls, ProbesConfig};
 pub use audit::{AuditConfig, AuditSink};
 pub use channel::{ChannelConfig, ChannelType, Mode};
 pub use connector::{ConnectorConfig, ConnectorLimits, ConnectorTls};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::checks::is_host;
 use super::document::{Document, base_of, read_file};
 use super::{
-    AuditConfig, ConfigError, LogConfig, MappingsConfig, QuotasConfig, TracesConfig, WorkersConfig,
-    audit, mappings, quotas, raw, shared, traces,
+    AdminConfig, AuditConfig, ConfigError, LogConfig, MappingsConfig, QuotasConfig, TracesConfig,
+    WorkersConfig, admin, audit, mappings, quotas, raw, shared, traces,
 };
 use crate::limits;
 
@@ -25,8 +25,8 @@ pub struct ProxyConfig {
     pub workers: WorkersConfig,
     /// Times and counts.
     pub limits: ProxyLimits,
-    /// Where the admin interface listens, if it does.
-    pub admin: Option<SocketAddr>,
+    /// The admin server, if there is one.
+    pub admin: Option<AdminConfig>,
     /// The log.
     pub log: LogConfig,
     /// The audit.
@@ -143,12 +143,13 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Proxy) -> Option<ProxyConfig>
     let mappings = mappings::mappings(document, &raw.mappings, raw.kubernetes.as_ref());
     let workers = shared::workers(document, &raw.workers);
     let limits = limits(document, &raw.limits);
-    let admin = shared::admin(document, &raw.admin);
+    let admin = admin::admin(document, &raw.admin);
     let log = shared::log(document, &raw.log);
     let audit = audit::audit(document, &raw.audit);
     let traces = traces::traces(document, &raw.tracing);
     let tunnel = tunnel?;
-    if admin.is_some_and(|admin| admin == tunnel.listen && admin.port() != 0) {
+    let is_taken = |at: SocketAddr| at == tunnel.listen && at.port() != 0;
+    if admin.as_ref().is_some_and(|admin| admin.listeners().any(is_taken)) {
         document.fault("admin.listen", "is also tunnel.listen; choose another port");
     }
     Some(ProxyConfig {

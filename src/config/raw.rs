@@ -115,6 +115,25 @@ pub(super) struct SubaccountLimits {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Admin {
     pub(super) listen: Option<String>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) open_metrics: Option<bool>,
+    pub(super) tls: Option<AdminTls>,
+    pub(super) probes: Option<Probes>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AdminTls {
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) private_key: Option<PathBuf>,
+    pub(super) client_ca: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Probes {
+    pub(super) listen: Option<String>,
+    pub(super) metrics: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]

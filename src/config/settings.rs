@@ -2,15 +2,11 @@
 //! between two of them, and which of that needs a restart.
 
 use std::fmt::{self, Display};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::{
-    AuditConfig, AuditSink, ChannelConfig, ChannelType, ConnectorConfig, KubernetesConfig,
-    LogConfig, LogFormat, MappingsConfig, Mode, Pin, ProxyConfig, QuotaConfig, TenancyConfig,
-    TracesConfig, WorkersConfig,
-};
+use serde_json::Value;
+
+use super::{ChannelConfig, ConnectorConfig, OutboundProxy, ProxyConfig};
 
 /// One key with the value that is in force for it.
 #[derive(Clone, PartialEq, Eq)]
@@ -78,36 +74,7 @@ impl ProxyConfig {
     /// Every key and its value.
     #[must_use]
     pub fn settings(&self) -> Vec<Setting> {
-        let mut list = List::default();
-        let tunnel = &self.tunnel;
-        list.add("tunnel.listen", tunnel.listen);
-        list.add("tunnel.external_host", &tunnel.external_host);
-        list.add("tunnel.external_port", tunnel.external_port);
-        list.add("tunnel.strict_sni", tunnel.strict_sni);
-        let tls = &tunnel.tls;
-        list.path("tunnel.tls.certificate", &tls.certificate);
-        list.path("tunnel.tls.private_key", &tls.private_key);
-        list.path("tunnel.tls.client_ca", &tls.client_ca);
-        if let Some(crl) = &tls.crl {
-            list.path("tunnel.tls.crl", crl);
-        }
-        list.add("tunnel.tls.allow_tls12", tls.allow_tls12);
-        match &self.tenancy {
-            TenancyConfig::Shared => list.add("tenancy.mode", "shared"),
-            TenancyConfig::Dedicated { subaccount } => {
-                list.add("tenancy.mode", "dedicated");
-                list.add("tenancy.subaccount_id", subaccount);
-            }
-        }
-        match &self.mappings {
-            MappingsConfig::Directory(directory) => list.path("mappings.directory", directory),
-            MappingsConfig::Kubernetes(cluster) => list.kubernetes(cluster),
-        }
-        list.workers(&self.workers);
-        list.proxy_limits(self);
-        list.admin_and_log(self.admin, &self.log);
-        list.records(&self.audit, self.traces.as_ref());
-        list.0
+        list(&self.to_json())
     }
 
     /// This configuration as far as it can take the place of the one in force: what needs a restart
@@ -124,7 +91,7 @@ impl ProxyConfig {
             live.tenancy = in_force.tenancy.clone();
         }
         live.workers = in_force.workers.clone();
-        live.admin = in_force.admin;
+        live.admin.clone_from(&in_force.admin);
         live.log.format = in_force.log.format;
         live.audit = in_force.audit.clone();
         live.traces.clone_from(&in_force.traces);
@@ -136,33 +103,14 @@ impl ConnectorConfig {
     /// Every key and its value.
     #[must_use]
     pub fn settings(&self) -> Vec<Setting> {
-        let mut list = List::default();
-        list.add("subaccount.id", &self.subaccount);
-        list.add("subaccount.location_id", format_args!("\"{}\"", self.location));
-        list.path("tls.certificate", &self.tls.certificate);
-        list.path("tls.private_key", &self.tls.private_key);
-        list.path("tls.ca", &self.tls.ca);
-        list.add("tls.allow_tls12", self.tls.allow_tls12);
-        for channel in &self.channels {
-            list.channel(channel);
-        }
-        if let Some(outbound) = &self.outbound_proxy {
-            list.add("outbound_proxy.url", format_args!("http://{}", outbound.authority()));
-            if let Some((username, password)) = outbound.basic() {
-                list.add("outbound_proxy.username", username);
-                list.secret("outbound_proxy.password", password);
+        let mut list = list(&self.to_json());
+        let password = self.outbound_proxy.as_ref().and_then(OutboundProxy::basic);
+        if let Some((_, password)) = password {
+            for setting in list.iter_mut().filter(|s| s.key == "outbound_proxy.password") {
+                (setting.value, setting.secret) = (password.to_owned(), true);
             }
         }
-        list.workers(&self.workers);
-        let limits = &self.limits;
-        list.seconds("limits.dial_timeout_seconds", Some(limits.dial_timeout));
-        list.seconds("limits.half_closed_timeout_seconds", Some(limits.half_closed_timeout));
-        list.seconds("limits.idle_timeout_seconds", limits.idle_timeout);
-        list.seconds("limits.drain_deadline_seconds", Some(limits.drain_deadline));
-        list.memory(limits.memory_bytes_max);
-        list.admin_and_log(self.admin, &self.log);
-        list.records(&self.audit, self.traces.as_ref());
-        list.0
+        list
     }
 
     /// This configuration as far as it can take the place of the one in force: what needs a restart
@@ -171,7 +119,7 @@ impl ConnectorConfig {
     pub fn live(&self, in_force: &Self) -> Self {
         let mut live = self.clone();
         live.workers = in_force.workers.clone();
-        live.admin = in_force.admin;
+        live.admin.clone_from(&in_force.admin);
         live.log.format = in_force.log.format;
         live.audit = in_force.audit.clone();
         live.traces.clone_from(&in_force.traces);
@@ -184,146 +132,64 @@ impl ChannelConfig {
     /// any port also where it leads.
     #[must_use]
     pub fn name(&self) -> String {
-        match self.local.port() {
-            0 => format!("{} {}", self.local, self.endpoint),
-            _ => self.local.to_string(),
-        }
+        channel_name(&self.local, &self.endpoint)
     }
 }
 
-#[derive(Default)]
-struct List(Vec<Setting>);
-
-impl List {
-    fn add(&mut self, key: &str, value: impl Display) {
-        self.0.push(Setting { key: key.to_owned(), value: value.to_string(), secret: false });
+fn channel_name(local: &SocketAddr, endpoint: &dyn Display) -> String {
+    match local.port() {
+        0 => format!("{local} {endpoint}"),
+        _ => local.to_string(),
     }
+}
 
-    fn secret(&mut self, key: &str, value: &str) {
-        self.0.push(Setting { key: key.to_owned(), value: value.to_owned(), secret: true });
-    }
+/// Flattens a configuration, as it is shown, to its keys. What has no value is left out.
+fn list(shown: &Value) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    flatten("", shown, &mut settings);
+    settings
+}
 
-    fn path(&mut self, key: &str, path: &Path) {
-        self.add(key, path.display());
-    }
-
-    fn seconds(&mut self, key: &str, time: Option<Duration>) {
-        self.add(key, time.unwrap_or_default().as_secs());
-    }
-
-    fn memory(&mut self, bytes: Option<u64>) {
-        if let Some(bytes) = bytes {
-            self.add("limits.memory_bytes_max", bytes);
-        }
-    }
-
-    fn kubernetes(&mut self, cluster: &KubernetesConfig) {
-        self.add("mappings.kubernetes", true);
-        if let Some(kubeconfig) = &cluster.kubeconfig {
-            self.path("kubernetes.kubeconfig", kubeconfig);
-        }
-        self.add("kubernetes.lease_name", &cluster.lease_name);
-        let named = [("namespace", &cluster.namespace), ("identity", &cluster.identity)];
-        for (key, value) in named {
-            if let Some(value) = value {
-                self.add(&format!("kubernetes.{key}"), value);
+fn flatten(key: &str, value: &Value, settings: &mut Vec<Setting>) {
+    let value = match value {
+        Value::Null => return,
+        Value::Object(table) => {
+            for (name, value) in table {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                flatten(&key, value, settings);
             }
+            return;
         }
-        if let Some(webhook) = &cluster.webhook {
-            self.add("kubernetes.webhook.listen", webhook.listen);
-            self.path("kubernetes.webhook.certificate", &webhook.certificate);
-            self.path("kubernetes.webhook.private_key", &webhook.private_key);
-        }
-    }
-
-    fn workers(&mut self, workers: &WorkersConfig) {
-        self.add("workers.count", workers.count);
-        self.add("workers.engine", workers.engine);
-        let pin = match workers.pin {
-            Pin::Auto => "auto",
-            Pin::Always => "always",
-            Pin::Never => "never",
-        };
-        self.add("workers.pin", pin);
-    }
-
-    fn proxy_limits(&mut self, config: &ProxyConfig) {
-        let limits = &config.limits;
-        self.seconds("limits.dial_timeout_seconds", Some(limits.dial_timeout));
-        self.seconds("limits.half_closed_timeout_seconds", Some(limits.half_closed_timeout));
-        self.seconds("limits.idle_timeout_seconds", limits.idle_timeout);
-        self.seconds("limits.drain_delay_seconds", Some(limits.drain_delay));
-        self.seconds("limits.drain_deadline_seconds", Some(limits.drain_deadline));
-        self.add("limits.streams_per_tunnel_max", limits.streams_per_tunnel_max);
-        self.add("limits.handshakes_per_second_max", limits.handshakes_per_second_max);
-        self.add("limits.offender_handshakes_per_second", limits.offender_handshakes_per_second);
-        self.memory(limits.memory_bytes_max);
-        let QuotaConfig { streams_max, tunnels_max, opens_per_second_max, bytes_per_second_max } =
-            limits.quotas.default;
-        self.add("limits.streams_per_subaccount_max", streams_max);
-        self.add("limits.tunnels_per_subaccount_max", tunnels_max);
-        self.add("limits.opens_per_second_per_subaccount_max", opens_per_second_max);
-        self.add("limits.bytes_per_second_per_subaccount_max", bytes_per_second_max);
-        for (subaccount, quota) in &limits.quotas.subaccounts {
-            let mut add = |name: &str, value: u64| {
-                self.add(&format!("limits.subaccount[{subaccount}].{name}"), value);
-            };
-            add("streams_max", quota.streams_max as u64);
-            add("tunnels_max", quota.tunnels_max as u64);
-            add("opens_per_second_max", quota.opens_per_second_max.into());
-            add("bytes_per_second_max", quota.bytes_per_second_max);
-        }
-    }
-
-    fn channel(&mut self, channel: &ChannelConfig) {
-        let name = channel.name();
-        let mut add = |key: &str, value: &dyn Display| {
-            self.add(&format!("channel[{name}].{key}"), value);
-        };
-        add("endpoint", &channel.endpoint);
-        let service_type = match channel.service_type {
-            ChannelType::Tcp => "TCP",
-            ChannelType::Rfc => "RFC",
-        };
-        add("type", &service_type);
-        let mode = match channel.mode {
-            Mode::Multiplexed => "multiplexed",
-            Mode::Direct => "direct",
-        };
-        add("mode", &mode);
-        add("connections", &channel.connections);
-        add("warm_connections", &channel.warm_connections);
-        add("enabled", &channel.enabled);
-    }
-
-    fn admin_and_log(&mut self, admin: Option<SocketAddr>, log: &LogConfig) {
-        if let Some(admin) = admin {
-            self.add("admin.listen", admin);
-        }
-        let format = match log.format {
-            LogFormat::Console => "console",
-            LogFormat::Json => "json",
-        };
-        self.add("log.format", format);
-        self.add("log.level", &log.level);
-    }
-
-    fn records(&mut self, audit: &AuditConfig, traces: Option<&TracesConfig>) {
-        match &audit.sink {
-            AuditSink::Stdout => self.add("audit.sink", "stdout"),
-            AuditSink::Off => self.add("audit.sink", "off"),
-            AuditSink::File { path, rotate_bytes, keep_files } => {
-                self.add("audit.sink", "file");
-                self.path("audit.file", path);
-                self.add("audit.rotate_bytes", rotate_bytes);
-                self.add("audit.keep_files", keep_files);
+        Value::Array(tables) => {
+            for table in tables {
+                let (name, rest) = named(table.clone());
+                flatten(&format!("{key}[{name}]"), &rest, settings);
             }
+            return;
         }
-        self.add("audit.queue_events", audit.queue_events);
-        self.add("audit.required", audit.required);
-        if let Some(TracesConfig { host, port, path, sample_ratio }) = traces {
-            self.add("tracing.otlp_endpoint", format_args!("http://{host}:{port}{path}"));
-            self.add("tracing.sample_ratio", sample_ratio);
+        Value::String(text) if text.is_empty() => "\"\"".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    };
+    settings.push(Setting { key: key.to_owned(), value, secret: false });
+}
+
+/// What tells one of several tables from the others, and the rest of it.
+fn named(mut table: Value) -> (String, Value) {
+    let mut take = |key: &str| table.as_object_mut().and_then(|table| table.remove(key));
+    let text = |value: Option<Value>| match value {
+        Some(Value::String(text)) => text,
+        other => other.unwrap_or_default().to_string(),
+    };
+    let name = match take("id") {
+        Some(id) => text(Some(id)),
+        None => {
+            let (address, port) = (text(take("local_address")), text(take("local_port")));
+            let unspecified = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+            let address = address.parse().unwrap_or(unspecified);
+            let local = SocketAddr::new(address, port.parse().unwrap_or_default());
+            channel_name(&local, &table["endpoint"].as_str().unwrap_or_default())
         }
-    }
+    };
+    (name, table)
 }

@@ -1,7 +1,6 @@
 //! What both roles configure alike.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use super::document::Document;
 use super::raw;
@@ -85,10 +84,6 @@ pub(super) fn workers(document: &mut Document<'_>, raw: &raw::Workers) -> Option
     let pins = [("auto", Pin::Auto), ("always", Pin::Always), ("never", Pin::Never)];
     let pin = document.choice("workers.pin", raw.pin.as_deref(), &pins, Pin::Auto);
     Some(WorkersConfig { count: count?, engine: engine?, pin: pin? })
-}
-
-pub(super) fn admin(document: &mut Document<'_>, raw: &raw::Admin) -> Option<SocketAddr> {
-    document.socket("admin.listen", raw.listen.as_deref()?)
 }
 
 pub(super) fn log(document: &mut Document<'_>, raw: &raw::Log) -> Option<LogConfig> {

@@ -10,7 +10,7 @@ use std::{
 use super::{
     dial::{Tunnel, TunnelError, open_tunnel},
     multiplexed::Multiplexed,
-    role::ConnectorRole,
+    role::{ConnectorRole, Settings},
     status::{ChannelStatus, Part},
     warm::Warm,
 };
@@ -18,8 +18,8 @@ use crate::{
     config::{ChannelConfig, Mode},
     engine::Socket,
     limits,
-    relay::Shard,
-    telemetry::{Count, audit::Event},
+    relay::{Aim, Shard},
+    telemetry::{Count, Group, audit::Event},
     tunnel::Backoff,
 };
 
@@ -28,6 +28,8 @@ pub(super) struct Channel {
     pub(super) config: ChannelConfig,
     pub(super) status: Arc<ChannelStatus>,
     pub(super) tunnels: Tunnels,
+    /// What its streams are for, for lists.
+    aim: RefCell<Rc<Aim>>,
     backoff: RefCell<Backoff>,
     retry_at: Cell<Option<Instant>>,
     /// Whether the proxy was lost and nobody has reached it since.
@@ -51,10 +53,24 @@ pub(super) enum Tunnels {
     Multiplexed(Multiplexed),
 }
 
+fn aim_of(config: &ChannelConfig, settings: &Settings) -> Aim {
+    Aim {
+        subaccount: settings.subaccount.clone(),
+        location: Some(settings.location.clone()),
+        service: Some(config.endpoint.service.clone()),
+    }
+}
+
 impl Channel {
     /// A channel that keeps `tunnels` ready on this worker.
-    pub(super) fn new(config: ChannelConfig, status: Arc<ChannelStatus>, tunnels: usize) -> Self {
+    pub(super) fn new(
+        config: ChannelConfig,
+        status: Arc<ChannelStatus>,
+        tunnels: usize,
+        settings: &Settings,
+    ) -> Self {
         status.want(tunnels);
+        let aim = RefCell::new(Rc::new(aim_of(&config, settings)));
         let kept = match config.mode {
             Mode::Direct => Tunnels::Direct(Warm::new(tunnels)),
             Mode::Multiplexed => Tunnels::Multiplexed(Multiplexed::new(tunnels)),
@@ -63,6 +79,7 @@ impl Channel {
             config,
             status,
             tunnels: kept,
+            aim,
             backoff: RefCell::default(),
             retry_at: Cell::default(),
             lost: Cell::default(),
@@ -127,7 +144,7 @@ impl Channel {
             Tunnels::Direct(warm) => warm.dial_ended(&self.status, shard, dialled.ok(), current),
             Tunnels::Multiplexed(fleet) => {
                 let started = match dialled {
-                    Ok(tunnel) => fleet.start(shard, role, tunnel).await,
+                    Ok(tunnel) => fleet.start(shard, role, tunnel, &self.aim()).await,
                     // The dial has said so itself.
                     Err(_) => return fleet.dial_ended(&self.status, None, current),
                 };
@@ -157,9 +174,12 @@ impl Channel {
             }
         };
         let settings = role.settings();
-        let (outbound, timeout) = (settings.outbound.as_ref(), settings.dial_timeout);
-        let endpoint = &self.config.endpoint;
-        let dialled = open_tunnel(shard, endpoint, outbound, &tls, timeout, attempt).await;
+        let (timeout, endpoint) = (settings.dial_timeout, &self.config.endpoint);
+        let way = (endpoint, settings.outbound.as_ref());
+        let group = self.group(shard, role);
+        let dialled = open_tunnel((shard, &group), way, &tls, timeout, attempt).await;
+        shard.counters.openings().note(dialled.is_ok());
+        group.dialled(dialled.as_ref().map_or_else(TunnelError::result, |_| "ok"));
         match &dialled {
             Ok(tunnel) => {
                 self.reached();
@@ -167,10 +187,13 @@ impl Channel {
             }
             Err(error) => {
                 shard.count(Count::TunnelDialsFailed);
+                if error.is_timeout() {
+                    shard.tenant(&settings.subaccount).opening_timed_out();
+                }
                 self.fails(error);
                 shard.audit.record(|| Event::TunnelFailed {
                     peer: None,
-                    subaccount: role.settings().subaccount.clone(),
+                    subaccount: settings.subaccount.clone(),
                     serial: role.tls.borrow().serial.to_string(),
                     reason: error.reason(),
                     detail: format!("{endpoint}: {error}"),
@@ -192,6 +215,21 @@ impl Channel {
                 Mode::Multiplexed => "h2",
             },
         });
+    }
+
+    /// What its streams are for, for lists.
+    pub(super) fn aim(&self) -> Rc<Aim> {
+        self.aim.borrow().clone()
+    }
+
+    /// The connector's own name may be another one from now on.
+    pub(super) fn belongs_to(&self, settings: &Settings) {
+        *self.aim.borrow_mut() = Rc::new(aim_of(&self.config, settings));
+    }
+
+    /// Where the channel's figures are kept: by the service it leads to.
+    pub(super) fn group(&self, shard: &Shard, role: &ConnectorRole) -> Rc<Group> {
+        shard.group(&role.settings().subaccount, &self.config.endpoint.service)
     }
 
     /// The proxy answered: the series of failures is over.

@@ -11,7 +11,7 @@ use crate::{
     engine::{SizeClass, Socket},
     protocol::http1::{self, Parsed},
     relay::{DialError, Inbound, Link, LinkError, Shard, connect_any, with_deadline},
-    telemetry::{Count, Metric},
+    telemetry::{Count, Group, Metric, names::OTHER},
     tls::{ClientTls, TlsError},
 };
 
@@ -47,7 +47,7 @@ pub(super) enum TunnelError {
 }
 
 impl TunnelError {
-    /// The stable label for records.
+    /// The stable label for records, finer than that of [`TunnelError::result`].
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Dial(DialError::Unresolvable(_)) => "unresolvable",
@@ -63,14 +63,30 @@ impl TunnelError {
             Self::NotMultiplexed | Self::Http2(_) => "http2",
         }
     }
+
+    /// The stable label for counters: one of [`crate::telemetry::names::DIAL_RESULTS`].
+    pub(super) fn result(&self) -> &'static str {
+        match self {
+            Self::Dial(error) => error.reason(),
+            Self::Tls(_) | Self::Material(_) => "tls",
+            Self::OutboundRefused(_) | Self::OutboundBroken(_) => "outbound_proxy",
+            Self::TimedOut(_) => "timeout",
+            Self::Overloaded => "overloaded",
+            Self::NotMultiplexed | Self::Http2(_) => OTHER,
+        }
+    }
+
+    /// Whether nothing answered in time.
+    pub(super) fn is_timeout(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::Dial(DialError::TimedOut))
+    }
 }
 
 /// Opens one tunnel. `attempt` is told of each socket before it is connected; aborting that
 /// socket ends the dial.
 pub(super) async fn open_tunnel(
-    shard: &Shard,
-    endpoint: &Endpoint,
-    outbound: Option<&OutboundProxy>,
+    (shard, group): (&Shard, &Group),
+    (endpoint, outbound): (&Endpoint, Option<&OutboundProxy>),
     tls: &ClientTls,
     timeout: Duration,
     attempt: impl FnMut(&Socket) -> bool,
@@ -83,7 +99,7 @@ pub(super) async fn open_tunnel(
     };
     let (socket, address) =
         connect_any(shard, host, port, timeout, attempt).await.map_err(TunnelError::Dial)?;
-    shard.sample(Metric::Dial, started.elapsed());
+    group.sample(Metric::Dial, started.elapsed());
     let left = timeout.saturating_sub(started.elapsed());
     let setting_up = set_up(shard, &socket, endpoint, outbound, tls);
     let (opened, timed_out) = with_deadline(&socket, left, setting_up).await;

@@ -6,7 +6,7 @@ use super::{role::TlsOfModes, start::StartError};
 use crate::{
     config::ConnectorConfig,
     limits,
-    tls::{Alpn, ClientFiles, Facts, Fingerprint, load_client},
+    tls::{Alpn, CertificateEntry, ClientFiles, Facts, Fingerprint, load_client},
 };
 
 /// Reads and checks the connector's certificates, and that they fit its configuration.
@@ -28,6 +28,7 @@ pub fn load_material(config: &ConnectorConfig) -> Result<Material, StartError> {
     Ok(Material {
         tls: TlsOfModes { direct: direct.tls, multiplexed: multiplexed.tls, serial },
         facts: multiplexed.facts,
+        inventory: multiplexed.inventory,
         fingerprint: multiplexed.fingerprint,
     })
 }
@@ -37,7 +38,20 @@ pub struct Material {
     pub(super) tls: TlsOfModes,
     /// What the certificate says.
     pub facts: Facts,
+    pub(super) inventory: Vec<CertificateEntry>,
     pub(super) fingerprint: Fingerprint,
+}
+
+/// The certificates in use, as those who ask see them.
+pub(super) struct Certificate {
+    pub(super) facts: Facts,
+    pub(super) inventory: Vec<CertificateEntry>,
+    /// What is wrong with newer files.
+    pub(super) problem: Option<String>,
+    /// Changes that are in force.
+    pub(super) reloads: u64,
+    /// Changes that cannot be used, each counted once.
+    pub(super) reloads_failed: u64,
 }
 
 pub(super) fn warn_of_expiry(facts: &Facts) {

@@ -17,7 +17,7 @@ use crate::{
     engine::Tuning,
     limits,
     protocol::http2::Windows,
-    relay::{ClientTunnel, Live, Shard},
+    relay::{Aim, ClientTunnel, Live, Shard},
     telemetry::Count,
     tls::Alpn,
     tunnel::{Fleet, Phase},
@@ -96,6 +96,7 @@ impl Multiplexed {
         shard: &Rc<Shard>,
         role: &ConnectorRole,
         tunnel: Tunnel,
+        aim: &Rc<Aim>,
     ) -> Result<ClientTunnel, TunnelError> {
         let Tunnel { link, inbound, address } = tunnel;
         if link.with_session(|session| session.alpn()) != Alpn::H2 {
@@ -104,7 +105,10 @@ impl Multiplexed {
         }
         // A tunnel that is gone already shows at its first use.
         let _ = link.socket().tune(&Tuning::tunnel());
-        let live = Rc::new(Live::new(role.settings().timeouts, Instant::now()));
+        let settings = role.settings();
+        let live = Rc::new(Live::new(settings.timeouts, Instant::now()));
+        live.set_peer(address);
+        live.set_aim(aim.clone());
         let room =
             shard.loans.lend_window().and_then(|loan| Some((loan, shard.admit(&live).ok()?)));
         let Some((loan, key)) = room else {
@@ -115,10 +119,12 @@ impl Multiplexed {
             stream: limits::STREAM_WINDOW_BYTES_MIN,
             connection: u32::try_from(loan.bytes()).unwrap_or(limits::TUNNEL_WINDOW_BYTES_MAX),
         };
+        let present = shard.tenant(&settings.subaccount).tunnel(windows.connection.into());
+        let present = (present, loan);
         let ended = {
             let shard = shard.clone();
             move || {
-                drop(loan);
+                drop(present);
                 shard.dismiss(key);
             }
         };
@@ -127,6 +133,7 @@ impl Multiplexed {
         match started {
             Ok(tunnel) => {
                 live.set_tunnel(tunnel.clone());
+                tunnel.tunnel().set_key(key);
                 live.enter(Phase::Carrying, Instant::now());
                 Ok(tunnel)
             }

@@ -3,18 +3,18 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
     channels::Channels,
-    material::{Material, load_material, warn_of_expiry},
+    material::{Certificate, Material, load_material, warn_of_expiry},
     role::{ConnectorMessage, Settings},
 };
 use crate::{
     config::{ConfigStatus, ConnectorConfig, LiveConfig, News, SetLevel, watch::WatchedPaths},
     telemetry::{Audit, audit::Event},
-    tls::{Facts, Fingerprint},
+    tls::Fingerprint,
     tunnel::Timeouts,
     worker::{Crew, memory_share},
 };
@@ -24,8 +24,7 @@ pub(super) struct Reloader {
     config: LiveConfig<ConnectorConfig>,
     channels: Channels,
     tls_seen: Fingerprint,
-    tls_problem: Option<String>,
-    pub(super) certificate: Arc<Mutex<Facts>>,
+    pub(super) certificate: Arc<Mutex<Certificate>>,
     /// Puts another level of the log in force.
     pub(super) log_level: Option<SetLevel>,
     pub(super) watched: WatchedPaths,
@@ -40,12 +39,14 @@ impl Reloader {
         audit: Audit,
     ) -> Self {
         warn_of_expiry(&material.facts);
+        let Material { facts, inventory, fingerprint, .. } = material;
+        let certificate =
+            Certificate { facts, inventory, problem: None, reloads: 0, reloads_failed: 0 };
         Self {
             config: LiveConfig::new(config),
             channels,
-            tls_seen: material.fingerprint,
-            tls_problem: None,
-            certificate: Arc::new(Mutex::new(material.facts)),
+            tls_seen: fingerprint,
+            certificate: Arc::new(Mutex::new(certificate)),
             log_level: None,
             watched: WatchedPaths::default(),
             audit,
@@ -73,6 +74,10 @@ impl Reloader {
         paths.sort();
         paths.dedup();
         self.watched.set(&paths);
+    }
+
+    fn certificate(&self) -> MutexGuard<'_, Certificate> {
+        self.certificate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at everything and tells the workers what changed.
@@ -118,15 +123,18 @@ impl Reloader {
                     refused: None,
                 });
                 crew.tell(|| ConnectorMessage::Tls(material.tls.clone()));
-                *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = material.facts;
+                let mut certificate = self.certificate();
+                (certificate.facts, certificate.inventory) = (material.facts, material.inventory);
+                certificate.reloads += 1;
                 None
             }
             Err(error) => Some(error.to_string()),
         };
-        let known = std::mem::replace(&mut self.tls_problem, problem);
-        if let Some(problem) = &self.tls_problem
+        let known = std::mem::replace(&mut self.certificate().problem, problem.clone());
+        if let Some(problem) = &problem
             && known.as_ref() != Some(problem)
         {
+            self.certificate().reloads_failed += 1;
             tracing::error!(error = problem, "keeping the certificates in use");
             self.audit.record(|| Event::Changed {
                 what: "certificates",

@@ -3,8 +3,6 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    net::SocketAddr,
-    os::fd::OwnedFd,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -18,7 +16,7 @@ use crate::{
     telemetry::Repeats,
     tls::ClientTls,
     tunnel::Timeouts,
-    worker::{Role, Worker},
+    worker::{Accepted, Role, Worker},
 };
 
 /// What tunnels are opened with, by the mode of their channel: they differ in what they offer to
@@ -89,7 +87,7 @@ impl ConnectorRole {
     pub(super) fn install(&self, worker: &Worker, post: ChannelPost) {
         let ChannelPost { number, config, status, workers } = post;
         let tunnels = tunnels_of(&config, number, workers, worker.shard.index);
-        let channel = Rc::new(Channel::new(config, status, tunnels));
+        let channel = Rc::new(Channel::new(config, status, tunnels, &self.settings()));
         let old = self.channels.borrow_mut().insert(number, channel.clone());
         if let Some(old) = old {
             old.close(&worker.shard, Some(channel));
@@ -105,17 +103,11 @@ impl ConnectorRole {
 impl Role for ConnectorRole {
     type Message = ConnectorMessage;
 
-    fn accepted(
-        self: &Rc<Self>,
-        worker: &Rc<Worker>,
-        fd: OwnedFd,
-        peer: SocketAddr,
-        listener: usize,
-    ) {
-        let channel = self.channels.borrow().get(&listener).cloned();
+    fn accepted(self: &Rc<Self>, worker: &Rc<Worker>, accepted: Accepted) {
+        let channel = self.channels.borrow().get(&accepted.listener).cloned();
         // A client that came in the moment its channel was closed.
-        let Some(channel) = channel else { return turn_away(fd) };
-        let serving = session::serve(worker.shard.clone(), self.clone(), channel, fd, peer);
+        let Some(channel) = channel else { return turn_away(accepted.fd) };
+        let serving = session::serve(worker.shard.clone(), self.clone(), channel, accepted);
         tokio::task::spawn_local(serving);
     }
 
@@ -129,6 +121,8 @@ impl Role for ConnectorRole {
                 worker.shard.set_memory(settings.memory_bytes_max);
                 let rerouted = settings.outbound != self.settings().outbound;
                 *self.settings.borrow_mut() = Rc::new(*settings);
+                let settings = self.settings();
+                self.each_channel(|channel| channel.belongs_to(&settings));
                 if rerouted {
                     self.each_channel(|channel| channel.renew(&worker.shard));
                 }

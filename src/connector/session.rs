@@ -1,6 +1,6 @@
 //! One client of a service channel, from its accept to its end.
 
-use std::{net::SocketAddr, os::fd::OwnedFd, rc::Rc, time::Instant};
+use std::{net::SocketAddr, rc::Rc, time::Instant};
 
 use super::{
     channel::{Channel, Tunnels},
@@ -14,8 +14,11 @@ use crate::{
     engine::{Buffer, Socket, turn_away},
     limits,
     relay::{DirectSource, Ends, Live, Outcome, Shard, Sink, Source, splice},
-    telemetry::{Count, Metric, Party, TraceContext, TunnelId, Verdict, audit::Event, trace::Span},
+    telemetry::{
+        Count, Group, Metric, Party, TraceContext, TunnelId, Verdict, audit::Event, trace::Span,
+    },
     tunnel::{Direction, Phase},
+    worker::Accepted,
 };
 
 /// Why a client got no stream.
@@ -62,14 +65,16 @@ pub(super) async fn serve(
     shard: Rc<Shard>,
     role: Rc<ConnectorRole>,
     channel: Rc<Channel>,
-    fd: OwnedFd,
-    peer: SocketAddr,
+    accepted: Accepted,
 ) {
-    let accepted_at = Instant::now();
+    let Accepted { fd, peer, at: accepted_at, .. } = accepted;
+    shard.sample(Metric::QueueWait, accepted_at.elapsed());
     let settings = role.settings();
-    let live = Rc::new(Live::new(settings.timeouts, accepted_at));
+    let live = Rc::new(Live::new(settings.timeouts, Instant::now()));
+    let group = channel.group(&shard, &role);
     let Ok(key) = shard.admit(&live) else {
         shard.count(Count::Refused("overloaded"));
+        group.refused("overloaded");
         return turn_away(fd);
     };
     let adopted = Socket::adopt(&shard.driver, fd);
@@ -80,10 +85,12 @@ pub(super) async fn serve(
         // A client that is gone already shows at the first use of its socket.
         let _ = client.send_at_once();
         live.set_plain(client.clone());
-        live.enter(Phase::Opening, accepted_at);
+        live.set_peer(peer);
+        live.set_aim(channel.aim());
+        live.enter(Phase::Opening, Instant::now());
         let shard = shard.clone();
         let trace = shard.traces.begin();
-        let visit = Visit { shard, role, settings, channel, live, trace, client, peer };
+        let visit = Visit { shard, role, settings, channel, group, live, trace, client, peer };
         visit.run(accepted_at).await;
     }
     shard.dismiss(key);
@@ -95,6 +102,7 @@ pub(super) struct Visit {
     pub(super) role: Rc<ConnectorRole>,
     pub(super) settings: Rc<Settings>,
     pub(super) channel: Rc<Channel>,
+    pub(super) group: Rc<Group>,
     pub(super) live: Rc<Live>,
     /// Told to the proxy, so that both logs tell of the same stream.
     pub(super) trace: TraceContext,
@@ -112,6 +120,7 @@ impl Visit {
             let error = match &channel.tunnels {
                 Tunnels::Direct(warm) => match Box::pin(self.open_direct(warm)).await {
                     Ok(Opened { tunnel: Tunnel { link, inbound, address }, early }) => {
+                        let _present = self.shard.tenant(&self.settings.subaccount).tunnel(0);
                         let source = DirectSource { link: link.clone(), inbound };
                         let way = (link.id(), address);
                         return self.relay((source, link), early, way, accepted_at).await;
@@ -143,8 +152,9 @@ impl Visit {
     ) {
         let established_at = Instant::now();
         let connect = established_at - accepted_at;
-        self.shard.sample(Metric::Connect, connect);
+        self.group.sample(Metric::Connect, connect);
         self.live.enter(Phase::Relaying, established_at);
+        self.live.set_target(target);
         let party = Party {
             subaccount: self.settings.subaccount.clone(),
             location: self.settings.location.clone(),
@@ -158,10 +168,12 @@ impl Visit {
             connect,
             dial: None,
         };
-        let outcome = Outcome::new(self.shard.clone(), self.live.clone(), party, established_at);
+        let (shard, live, group) = (self.shard.clone(), self.live.clone(), self.group);
+        let outcome = Outcome::new(shard, live, (party, &group), established_at);
         self.channel.status.stream_opened();
         let plain = self.client;
-        let ends = Ends { tunnel: sink, plain, from_tunnel: Direction::Down, established_at };
+        let from_tunnel = Direction::Down;
+        let ends = Ends { tunnel: sink, plain, from_tunnel, established_at, group };
         // Boxed, so that a relaying session does not carry the room of its earlier stages.
         let ending = Box::pin(splice(&self.shard, &self.live, &ends, source, early)).await;
         self.channel.status.stream_ended();
@@ -182,6 +194,10 @@ impl Visit {
 
     fn report(&self, error: &OpenError) {
         self.shard.count(Count::Refused(error.reason()));
+        self.group.refused(error.reason());
+        if matches!(error, OpenError::TimedOut) {
+            self.shard.tenant(&self.settings.subaccount).opening_timed_out();
+        }
         self.shard.audit.record(|| Event::StreamRefused {
             peer: self.peer,
             tunnel: None,

@@ -3,13 +3,16 @@
 use std::{
     io,
     rc::Rc,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime},
 };
 
 use super::{
     channels::{Board, Channels, RunningChannel},
-    material::{Material, load_material, warn_of_expiry},
+    material::{Certificate, Material, load_material, warn_of_expiry},
     reload::{Reloader, settings},
     role::{ChannelPost, ConnectorMessage, ConnectorRole},
 };
@@ -37,11 +40,13 @@ pub enum StartError {
 pub struct RunningConnector {
     board: Board,
     crew: Arc<Crew<ConnectorMessage>>,
-    certificate: Arc<Mutex<Facts>>,
+    certificate: Arc<Mutex<Certificate>>,
     config_status: Arc<Mutex<ConfigStatus>>,
     reloader: Arc<Mutex<Reloader>>,
     /// Stops watching when dropped; `None` once draining.
     watch: Mutex<Option<FileWatch>>,
+    /// Set once it is to stop.
+    leaving: AtomicBool,
 }
 
 /// Starts a connector on the given workers. A channel whose port cannot be had fails alone.
@@ -68,7 +73,8 @@ pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, 
     // What changed between the first look and the watch must not wait for the next change.
     reload();
     let watch = Mutex::new(Some(watch));
-    Ok(RunningConnector { board, crew, certificate, config_status, reloader, watch })
+    let leaving = AtomicBool::new(false);
+    Ok(RunningConnector { board, crew, certificate, config_status, reloader, watch, leaving })
 }
 
 fn start_workers(
@@ -119,20 +125,50 @@ impl RunningConnector {
         self.reloader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What its certificate says, with the first end of the authorities of its proxies.
+    pub fn certificate(&self) -> Facts {
+        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).facts.clone()
+    }
+
+    /// Changes of its certificates that took effect, and those that were refused.
+    pub fn reloads(&self) -> (u64, u64) {
+        let certificate = self.certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        (certificate.reloads, certificate.reloads_failed)
+    }
+
     /// Its workers.
     pub fn crew(&self) -> &Arc<Crew<ConnectorMessage>> {
         &self.crew
     }
 
-    /// Whether it accepts no more.
+    /// Says from now on that no new clients should come here, before it is drained.
+    pub fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    /// The effective configuration, without secrets.
+    pub fn config(&self) -> serde_json::Value {
+        self.reloader().in_force().to_json()
+    }
+
+    /// The certificates and authorities in force, and what is wrong with newer files.
+    pub fn certificates(&self, now: SystemTime) -> (Vec<serde_json::Value>, Vec<String>) {
+        let certificate = self.certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = certificate.inventory.iter().map(|entry| entry.to_json(now));
+        (entries.collect(), certificate.problem.iter().cloned().collect())
+    }
+
+    /// Whether it accepts no more, or is about to.
     pub fn is_draining(&self) -> bool {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.leaving.load(Relaxed)
+            || self.watch.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// What an operator wants to know besides counters: channels and the certificate.
     pub fn details(&self) -> serde_json::Value {
         let config = self.config_status();
-        let facts = self.certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        let certificate = self.certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = &certificate.facts;
         let channels: Vec<serde_json::Value> = self
             .channels()
             .iter()
@@ -165,7 +201,7 @@ impl RunningConnector {
 
     /// Warns of a certificate that expires soon. For a daily call.
     pub fn warn_of_expiry(&self) {
-        warn_of_expiry(&self.certificate.lock().unwrap_or_else(PoisonError::into_inner));
+        warn_of_expiry(&self.certificate.lock().unwrap_or_else(PoisonError::into_inner).facts);
     }
 
     /// Stops accepting, lets streams end for the configured time, aborts the rest and ends the

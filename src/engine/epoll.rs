@@ -114,20 +114,21 @@ pub(super) async fn recv_more(socket: &Watched, mut buffer: Buffer) -> (io::Resu
     }
 }
 
-pub(super) async fn send_all(
+/// Sends what the kernel did not take just now.
+pub(super) async fn send_rest(
     socket: &AsyncFd<OwnedFd>,
     mut buffer: Buffer,
 ) -> (io::Result<()>, Buffer) {
     loop {
+        forget_writable(socket);
+        if let Err(error) = socket.writable().await {
+            return (Err(error), buffer);
+        }
         if let Err(error) = send_what_fits(socket, &mut buffer) {
             return (Err(error), buffer);
         }
         if buffer.is_empty() {
             return (Ok(()), buffer);
-        }
-        forget_writable(socket);
-        if let Err(error) = socket.writable().await {
-            return (Err(error), buffer);
         }
     }
 }

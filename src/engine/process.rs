@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::io;
+use std::{io, time::Duration};
 
 use super::exhausted;
 
@@ -45,6 +45,16 @@ pub fn raise_open_files() -> io::Result<OpenFiles> {
 /// Soft and hard limit of pinned memory in bytes; `u64::MAX` means unlimited.
 pub(super) fn locked_memory() -> io::Result<(u64, u64)> {
     limit(libc::RLIMIT_MEMLOCK)
+}
+
+/// Processor time that this thread has used, in the program and in the kernel.
+#[must_use]
+pub fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel fills `time`, which outlives the call.
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    debug_assert_eq!(status, 0, "every thread has this clock");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn limit(resource: libc::__rlimit_resource_t) -> io::Result<(u64, u64)> {

@@ -6,6 +6,7 @@ use std::{
     net::{Shutdown, SocketAddr},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     rc::Rc,
+    time::{Duration, Instant},
 };
 
 use socket2::{Domain, Protocol, SockRef, Type};
@@ -34,6 +35,8 @@ pub struct Socket {
 pub(super) struct Shared {
     handle: Handle,
     aborted: Cell<bool>,
+    /// How long the last send waited, where it could not finish at once.
+    stall: Cell<Option<Duration>>,
 }
 
 struct Handle {
@@ -64,7 +67,9 @@ impl Socket {
         let watched = system::watch(fd, Interest::READABLE | Interest::WRITABLE)?;
         let flight = (driver.kind() == Kind::IoUring).then(uring::Flight::default);
         let handle = Handle { watched: epoll::Watched::new(watched), flight };
-        Ok(Self { shared: Rc::new(Shared { handle, aborted: Cell::new(false) }) })
+        Ok(Self {
+            shared: Rc::new(Shared { handle, aborted: Cell::new(false), stall: Cell::new(None) }),
+        })
     }
 
     /// Starts connecting to `addr`; [`connected`](Self::connected) tells how it went.
@@ -164,15 +169,28 @@ impl Socket {
         if let Err(error) = self.shared.check_alive() {
             return (Err(error), buffer);
         }
+        self.shared.stall.set(None);
         let Handle { watched, flight } = &self.shared.handle;
-        let Some(flight) = flight else {
-            return epoll::send_all(watched.fd(), buffer).await;
-        };
-        match epoll::send_what_fits(watched.fd(), &mut buffer) {
-            Ok(()) if buffer.is_empty() => (Ok(()), buffer),
-            Ok(()) => uring::send_all(&self.shared, flight, buffer).await,
-            Err(error) => (Err(error), buffer),
+        if let Err(error) = epoll::send_what_fits(watched.fd(), &mut buffer) {
+            return (Err(error), buffer);
         }
+        if buffer.is_empty() {
+            return (Ok(()), buffer);
+        }
+        let since = Instant::now();
+        let sent = match flight {
+            None => epoll::send_rest(watched.fd(), buffer).await,
+            Some(flight) => uring::send_all(&self.shared, flight, buffer).await,
+        };
+        self.shared.stall.set(Some(since.elapsed()));
+        sent
+    }
+
+    /// How long the last send waited for the kernel to take the rest, where it could not finish
+    /// at once; asked once.
+    #[must_use]
+    pub fn take_stall(&self) -> Option<Duration> {
+        self.shared.stall.take()
     }
 
     /// Ends our direction: the peer reads the end once it has read all we sent.

@@ -71,7 +71,8 @@ fn loader(
     private_key: PathBuf,
 ) -> impl Fn() -> Result<HttpsServer, crate::tls::MaterialError> {
     move || {
-        let (server, facts) = HttpsServer::load(&certificate, &private_key, SystemTime::now())?;
+        let (server, facts) =
+            HttpsServer::load(&certificate, &private_key, None, SystemTime::now())?;
         for warning in &facts.warnings {
             tracing::warn!(target: "causeway::kubernetes", "the webhook's {warning}");
         }

@@ -1,4 +1,4 @@
-//! Bounds of the data path, of both roles, of files and of interfaces.
+//! What traffic, time and files can make grow.
 
 use std::time::Duration;
 
@@ -196,64 +196,21 @@ pub const WATCH_RESCAN_UNNOTIFIED: Duration = Duration::from_millis(500);
 /// A certificate's expiry is logged when it is nearer than this.
 pub const EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 3600);
 
-// --- Kubernetes ---------------------------------------------------------------------------------
-
-/// Mappings asked for at once: what client-go's pager takes.
-pub const KUBERNETES_PAGE: u32 = 500;
-/// A request to the API, its answer whole. A page of mappings is some hundred kilobytes.
-pub const KUBERNETES_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connecting to the API: it is in the same cluster or nowhere.
-pub const KUBERNETES_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A watch is asked anew after this long, which costs the API one request. A connection that died
-/// without a word is noticed no later than [`KUBERNETES_WATCH_GRACE`] after.
-pub const KUBERNETES_WATCH: Duration = Duration::from_secs(60);
-/// How long a watch may outlive the time it was asked for.
-pub const KUBERNETES_WATCH_GRACE: Duration = Duration::from_secs(10);
-/// First and smallest bound of the pause after a failed request to the API.
-pub const KUBERNETES_BACKOFF_MIN: Duration = Duration::from_millis(250);
-/// Largest bound of that pause: mappings are current again this soon after the API is back.
-pub const KUBERNETES_BACKOFF_MAX: Duration = Duration::from_secs(5);
-/// Longest pause that an answer of the API (429) can ask for.
-pub const KUBERNETES_RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
-/// Two snapshots for the workers are at least this far apart: a change is in force at once, a
-/// thousand of them cost twenty tables a second.
-pub const KUBERNETES_PUBLISH_GAP: Duration = Duration::from_millis(50);
-/// How long a proxy waits for the mappings before it listens without them, and not ready.
-pub const KUBERNETES_FIRST_LIST: Duration = Duration::from_secs(10);
-/// How long a Lease holds without being renewed (the default of Kubernetes' own controllers).
-pub const LEASE_DURATION: Duration = Duration::from_secs(15);
-/// Who holds the Lease and could not renew it for this long no longer acts on it.
-pub const LEASE_RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// Between two looks at the Lease, and two renewals.
-pub const LEASE_RETRY: Duration = Duration::from_secs(2);
-/// Statuses written: 5000 mappings have theirs in under a minute, and the API its quiet.
-pub const STATUS_WRITE_RATE: Rate = Rate { burst: 200, per_second: 100 };
-/// A status that the API did not keep as written, or that another changes back, is written again
-/// no sooner.
-pub const STATUS_REWRITE_AFTER: Duration = Duration::from_secs(10);
-/// Events written; what is beyond is left out and counted.
-pub const EVENT_RATE: Rate = Rate { burst: 100, per_second: 5 };
-/// Events waiting to be written.
-pub const EVENTS_WAITING_MAX: usize = 1000;
-/// Between two dials of one mapping's internal address by the leader.
-pub const REACH_INTERVAL: Duration = Duration::from_secs(30);
-/// Such a dial, the name's resolution included.
-pub const REACH_TIMEOUT: Duration = Duration::from_secs(3);
-/// Such dials at the same time: 5000 dead services are through in four minutes.
-pub const REACH_DIALS_MAX: usize = 64;
-/// Connections of the admission webhook; more wait in the kernel's backlog.
-pub const WEBHOOK_CONNECTIONS_MAX: usize = 64;
-/// Body of an admission review: two objects, each at most what etcd takes (1.5 MiB).
-pub const WEBHOOK_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// One question to the webhook, handshake included; the API server gives up after 10 s.
-pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
-
 // --- histograms ---------------------------------------------------------------------------------
 
 /// Largest value a latency histogram holds.
 pub const LATENCY_MAX: Duration = Duration::from_secs(3600);
 /// Significant decimal digits of a latency histogram.
 pub const LATENCY_DIGITS: u8 = 3;
+/// Services whose figures one worker keeps apart; those beyond share one place. A service has
+/// seven latencies, each some six powers of two wide at 4 KiB: 168 KiB, 11 MiB for all, and once
+/// more for the sum of all workers. Were every power of two up to 1 h there, it would be 924 KiB.
+pub const SERVICES_TOLD_APART_MAX: usize = 64;
+/// Subaccounts told apart for what is of no single service; without latencies, some 500 bytes.
+pub const SUBACCOUNTS_TOLD_APART_MAX: usize = 256;
+/// The figures of a service or subaccount that nobody used for this long are no longer kept apart:
+/// any scraper has come by until then.
+pub const GROUP_IDLE: Duration = Duration::from_secs(3600);
 
 // --- engine -------------------------------------------------------------------------------------
 
@@ -294,6 +251,27 @@ pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 pub const PROBE_FRESH: Duration = Duration::from_secs(1);
 /// Kinds of log lines told apart when repeated ones are left out.
 pub const LOG_REPEAT_KEYS_MAX: usize = 1024;
+
+// --- admin API ----------------------------------------------------------------------------------
+
+/// Entries of one answer that lists tunnels, streams or mappings; the rest is on further pages.
+pub const LIST_ENTRIES_MAX: usize = 1000;
+/// As many, unless asked for.
+pub const LIST_ENTRIES: usize = 100;
+/// Places of the slab looked at for a list in one turn: microseconds, a millisecond at the worst.
+pub const LIST_PLACES_PER_TURN: usize = 256;
+/// Body of a request to the admin server: a line of JSON.
+pub const ADMIN_BODY_BYTES_MAX: usize = 16 * 1024;
+/// Explanations that dial at the same time: each holds one of the few threads that ask workers.
+pub const EXPLAIN_DIALS_MAX: usize = 2;
+/// An explanation that dials answers after this long, whatever `dial_timeout_seconds` allows.
+pub const EXPLAIN_DIAL_TIMEOUT: Duration = Duration::from_secs(20);
+/// TLS handshake of a connection to the admin server.
+pub const ADMIN_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time a log level can be asked for: a day is a forgotten one.
+pub const LOG_LEVEL_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Fewest characters of an admin token: 128 bits, even if only hexadecimal digits are used.
+pub const ADMIN_TOKEN_BYTES_MIN: usize = 32;
 
 // --- HTTP/2 -------------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 //! reason; nothing waits without an end and nothing grows with traffic.
 
 mod bounds;
+mod kubernetes;
 mod records;
 
 pub use bounds::*;
+pub use kubernetes::*;
 pub use records::*;

@@ -81,6 +81,25 @@ impl MappingTable {
         Ok(Grant { mapping, usage: &tenant.usage })
     }
 
+    /// The mapping of a service, whoever may use it.
+    #[must_use]
+    pub fn find(
+        &self,
+        service_type: ServiceType,
+        subaccount: &str,
+        service: &str,
+    ) -> Option<&Arc<Mapping>> {
+        self.tenants.get(subaccount)?.services(service_type).get(service)
+    }
+
+    /// Whether `subaccount` has such a service, of whatever type.
+    #[must_use]
+    pub fn has_service(&self, subaccount: &str, service: &str) -> bool {
+        self.tenants.get(subaccount).is_some_and(|tenant| {
+            tenant.tcp.contains_key(service) || tenant.rfc.contains_key(service)
+        })
+    }
+
     /// Mappings in force.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -118,6 +118,12 @@ impl TenantUsage {
         Some(self.bytes_per_second_max.load(Ordering::Relaxed)).filter(|pace| *pace > 0)
     }
 
+    /// Whether fewer than `max` are open.
+    #[must_use]
+    pub fn has_room(&self, max: usize) -> bool {
+        self.open() < max
+    }
+
     /// Streams open now.
     #[must_use]
     pub fn open(&self) -> usize {

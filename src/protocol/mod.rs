@@ -5,13 +5,16 @@
 //! * [`refusal`]: every way to say no, with its status, its reason label and its words
 //! * [`proxy_header`]: what a service may be told about who is there
 //! * [`http1`]: HTTP/1.1 heads, both sides
+//! * [`question`]: a CONNECT that nobody sent, to be explained
 
 pub mod http1;
 pub mod http2;
 pub mod proxy_header;
+pub mod question;
 pub mod refusal;
 pub mod target;
 
 pub use proxy_header::ProxyHeader;
+pub use question::Question;
 pub use refusal::Refusal;
 pub use target::{ConnectRequest, Request, RequestedType, Target, TargetError};

@@ -2,10 +2,11 @@
 
 use std::{net::IpAddr, time::Instant};
 
+use super::{budgets::DialPlace, role::ProxyRole};
 use crate::{
     mapping::{self, Denied, MappingTable, ServiceType, Spent},
     protocol::{ConnectRequest, Refusal, RequestedType},
-    relay::Grant,
+    relay::{Grant, Shard},
     tls::Identity,
 };
 
@@ -17,22 +18,67 @@ pub(super) struct Caller<'a> {
     pub(super) source: IpAddr,
 }
 
+/// Everything that is decided before the service is dialled: the grant with its place among the
+/// subaccount's streams, and a place among its dials.
+pub(super) fn admit(
+    role: &ProxyRole,
+    shard: &Shard,
+    caller: Caller<'_>,
+    request: &ConnectRequest,
+) -> Result<(Grant, DialPlace), Refusal> {
+    check_records(shard)?;
+    let table = role.table.borrow().clone();
+    let grant = authorise(&table, caller, request, Instant::now())?;
+    Ok((grant, place_dial(role, caller.identity)?))
+}
+
+/// What [`admit`] would say. It takes no place among the subaccount's streams, not even for a
+/// moment: a stream of another worker could miss it.
+pub(super) fn would_admit(
+    role: &ProxyRole,
+    shard: &Shard,
+    caller: Caller<'_>,
+    request: &ConnectRequest,
+) -> Result<(), Refusal> {
+    check_records(shard)?;
+    judge(&role.table.borrow(), caller, request, Instant::now())?;
+    place_dial(role, caller.identity).map(drop)
+}
+
+/// Nothing that has to be recorded begins while records cannot be taken.
+fn check_records(shard: &Shard) -> Result<(), Refusal> {
+    if shard.audit.refuses() {
+        return Err(Refusal::Overloaded("audit records not yet written"));
+    }
+    Ok(())
+}
+
+fn place_dial(role: &ProxyRole, identity: &Identity) -> Result<DialPlace, Refusal> {
+    let place = role.budgets.borrow_mut().place_dial(&identity.subaccount);
+    place.ok_or(Refusal::TenantLimit("dials"))
+}
+
+/// The type of mapping a request asks for.
+pub(super) fn service_type(request: &ConnectRequest) -> ServiceType {
+    match request.service_type {
+        RequestedType::Tcp => ServiceType::Tcp,
+        RequestedType::Rfc => ServiceType::Rfc,
+    }
+}
+
 /// What [`authorise`] would answer now, without taking or counting anything.
-#[cfg_attr(not(test), expect(dead_code, reason = "asked by whoever explains a refusal"))]
-pub(super) fn judge<'t>(
-    table: &'t MappingTable,
+fn judge(
+    table: &MappingTable,
     caller: Caller<'_>,
     request: &ConnectRequest,
     now: Instant,
-) -> Result<mapping::Grant<'t>, Refusal> {
-    let allowed = allowed(table, caller, request)?;
-    allowed.usage.could_open(now).map_err(refusal_of)?;
-    Ok(allowed)
+) -> Result<(), Refusal> {
+    allowed(table, caller, request)?.usage.could_open(now).map_err(refusal_of)
 }
 
 /// Judges a request against the caller's own mappings and takes its place among the subaccount's
 /// streams. The authority is a key, never an address.
-pub(super) fn authorise(
+fn authorise(
     table: &MappingTable,
     caller: Caller<'_>,
     request: &ConnectRequest,
@@ -58,12 +104,9 @@ fn allowed<'t>(
     if identity.location.as_ref().is_some_and(|only| *only != request.location) {
         return Err(Refusal::LocationNotAllowed);
     }
-    let service_type = match request.service_type {
-        RequestedType::Tcp => ServiceType::Tcp,
-        RequestedType::Rfc => ServiceType::Rfc,
-    };
+    let (subaccount, service) = (&identity.subaccount, &request.target.service);
     let allowed = table
-        .authorise(service_type, &identity.subaccount, &request.target.service, &request.location)
+        .authorise(service_type(request), subaccount, service, &request.location)
         .map_err(|denied| match denied {
             Denied::NoSuchMapping => Refusal::NoSuchMapping,
             Denied::LocationNotAllowed => Refusal::LocationNotAllowed,

@@ -4,7 +4,9 @@
 mod authorise;
 mod budgets;
 mod doorkeeper;
+mod explain;
 mod hold;
+mod inspect;
 mod notes;
 mod probe;
 mod reload;
@@ -16,6 +18,7 @@ mod start;
 mod streams;
 mod visit;
 
+pub use explain::Finding;
 pub use role::ProxyMessage;
 pub use sources::{load_material, tenancy};
 pub use start::{RunningProxy, StartError, start, start_with};

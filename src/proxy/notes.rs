@@ -48,6 +48,23 @@ impl Visit {
         });
     }
 
+    /// Counts a refusal, also with its subaccount where that is known, and with the service where
+    /// it is one of that subaccount's: what else a peer may call a service must not become a name
+    /// of ours.
+    pub(super) fn count_refusal(
+        &self,
+        reason: &'static str,
+        identity: Option<&Identity>,
+        request: Option<&ConnectRequest>,
+    ) {
+        self.shard.count(Count::Refused(reason));
+        if let Some(Identity { subaccount, .. }) = identity {
+            let asked = request.map_or("", |request| &request.target.service);
+            let known = self.role.table.borrow().has_service(subaccount, asked);
+            self.shard.group(subaccount, if known { asked } else { "" }).refused(reason);
+        }
+    }
+
     /// Counts and records a request that gets no stream, whether anybody is told or not.
     pub(super) fn note_unserved(
         &self,
@@ -55,7 +72,7 @@ impl Visit {
         identity: Option<&Identity>,
         request: Option<&ConnectRequest>,
     ) {
-        self.shard.count(Count::Refused(reason));
+        self.count_refusal(reason, identity, request);
         self.shard.audit.record(|| Event::StreamRefused {
             peer: self.peer,
             tunnel: Some(self.tunnel),

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     limits::{PROBE_FRESH, PROBE_TIMEOUT, RECORD_PLAIN_BYTES_MAX, RECORD_WIRE_BYTES_MAX},
+    telemetry::Openings,
     tls::{ClientTls, Session, TlsError, sealed_len},
 };
 
@@ -28,17 +29,22 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// Prepares looks at the listener on `address`, asking for `server_name`.
+    /// Prepares looks at the listener on `address`, asking for `server_name`; how they end is
+    /// noted beside how other tunnels open.
     ///
     /// # Errors
     /// No thread can be had, or no TLS.
-    pub(super) fn start(address: SocketAddr, server_name: &str) -> io::Result<Self> {
+    pub(super) fn start(
+        address: SocketAddr,
+        server_name: &str,
+        openings: Arc<Openings>,
+    ) -> io::Result<Self> {
         let tls = ClientTls::of_ourselves().map_err(io::Error::other)?;
         let path = Path { address: reachable(address), server_name: server_name.to_owned(), tls };
         let problem = Arc::new(Mutex::new(None));
         let (questions, asked) = mpsc::channel::<Waiting>();
         let found = problem.clone();
-        let body = move || look_when_asked(&path, &asked, &found);
+        let body = move || look_when_asked(&path, &asked, &found, &openings);
         thread::Builder::new().name("tunnel-probe".to_owned()).spawn(body)?;
         Ok(Self { questions, problem })
     }
@@ -57,13 +63,19 @@ impl Probe {
     }
 }
 
-fn look_when_asked(path: &Path, asked: &mpsc::Receiver<Waiting>, problem: &Mutex<Option<String>>) {
+fn look_when_asked(
+    path: &Path,
+    asked: &mpsc::Receiver<Waiting>,
+    problem: &Mutex<Option<String>>,
+    openings: &Openings,
+) {
     let mut last: Option<Instant> = None;
     while let Ok(first) = asked.recv() {
         if last.is_none_or(|last| last.elapsed() > PROBE_FRESH) {
             let found = path.walk().err().map(|error| {
                 format!("a tunnel to our own listener at {} does not open: {error}", path.address)
             });
+            openings.note(found.is_none());
             *problem.lock().unwrap_or_else(PoisonError::into_inner) = found;
             last = Some(Instant::now());
         }

@@ -17,7 +17,7 @@ use crate::{
     limits,
     mapping::{Mapping, MappingTable, Problem, load_directory},
     telemetry::{Audit, audit::Event},
-    tls::{Facts, Fingerprint, MaterialError, ServerMaterial},
+    tls::{CertificateEntry, Facts, Fingerprint, MaterialError, ServerMaterial},
     worker::Crew,
 };
 
@@ -28,6 +28,11 @@ pub(super) struct Status {
     pub(super) problems: Vec<String>,
     pub(super) tls_problem: Option<String>,
     pub(super) certificate: Option<Facts>,
+    pub(super) inventory: Vec<CertificateEntry>,
+    /// Changes that are in force.
+    pub(super) reloads: u64,
+    /// Changes that cannot be used, each counted once.
+    pub(super) reloads_failed: u64,
 }
 
 /// Reads and re-reads what can change while the proxy runs.
@@ -57,6 +62,11 @@ impl Reloader {
             tls_seen: None,
             status: Arc::default(),
         }
+    }
+
+    /// The mappings in force.
+    pub(super) fn table(&self) -> Arc<MappingTable> {
+        self.table.clone()
     }
 
     /// What is in force.
@@ -94,15 +104,20 @@ impl Reloader {
         }
         self.watch();
         if let Some(table) = self.changed_mappings() {
+            self.lock().reloads += 1;
             crew.tell(|| ProxyMessage::Mappings(table.clone()));
         }
         match self.changed_tls() {
             Ok(None) => {}
             Ok(Some(material)) => {
+                self.lock().reloads += 1;
                 tracing::info!(subject = material.facts.subject, "certificates changed");
                 crew.tell(|| ProxyMessage::Tls(material.tls.clone()));
             }
-            Err(error) => tracing::error!(%error, "keeping the certificates in use"),
+            Err(error) => {
+                self.lock().reloads_failed += 1;
+                tracing::error!(%error, "keeping the certificates in use");
+            }
         }
     }
 
@@ -226,7 +241,10 @@ impl Reloader {
             tracing::warn!("{warning}");
         }
         warn_of_expiry(&material.facts);
-        self.lock().certificate = Some(material.facts.clone());
+        let mut status = self.lock();
+        status.certificate = Some(material.facts.clone());
+        status.inventory.clone_from(&material.inventory);
+        drop(status);
         Ok(Some(material))
     }
 

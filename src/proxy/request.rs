@@ -10,7 +10,7 @@ use crate::{
         http1::{self, Parsed},
     },
     relay::{Inbound, Link, Live},
-    tls::{Identity, identity},
+    tls::{Identity, IdentityError, identity},
     tunnel::{Phase, Stride},
 };
 
@@ -65,16 +65,23 @@ pub(super) async fn read_request(
 /// Who is at the other end of a tunnel, if it asked for us and showed who it is.
 pub(super) fn caller_of(settings: &Settings, link: &Link) -> Result<Identity, Refusal> {
     link.with_session(|session| {
-        let names = &settings.server_names;
-        let asked_for = session.server_name();
-        let known = |name: &str| names.iter().any(|own| own.eq_ignore_ascii_case(name));
-        if !names.is_empty() && !asked_for.is_some_and(known) {
-            return Err(Refusal::WrongServerName);
-        }
-        let leaf = session.peer_certificates().and_then(<[_]>::first);
-        let leaf = leaf.ok_or(Refusal::NoCertificate)?;
-        identity(leaf).map_err(|_| Refusal::BadIdentity)
+        let leaf = || session.peer_certificates().and_then(<[_]>::first).map(identity);
+        judge_caller(settings, session.server_name(), leaf)
     })
+}
+
+/// Whether who asks for `server_name` and shows a certificate of an identity is somebody.
+pub(super) fn judge_caller(
+    settings: &Settings,
+    server_name: Option<&str>,
+    shown: impl FnOnce() -> Option<Result<Identity, IdentityError>>,
+) -> Result<Identity, Refusal> {
+    let names = &settings.server_names;
+    let known = |name: &str| names.iter().any(|own| own.eq_ignore_ascii_case(name));
+    if !names.is_empty() && !server_name.is_some_and(known) {
+        return Err(Refusal::WrongServerName);
+    }
+    shown().ok_or(Refusal::NoCertificate)?.map_err(|_| Refusal::BadIdentity)
 }
 
 type Head = (Result<Request, Refusal>, Option<Buffer>);

@@ -4,24 +4,27 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    os::fd::OwnedFd,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
+use crossbeam_channel::Sender;
+
 use super::{
     authorise::still_allowed,
     budgets::Budgets,
     doorkeeper::{Doorkeeper, OFFENDER_RATE},
+    explain::{Finding, explain},
     session,
 };
 use crate::{
     mapping::{MappingTable, TenantUsage},
+    protocol::Question,
     telemetry::{Count, Repeats, Verdict},
     tls::{CertificateFault, ServerTls, TlsError},
     tunnel::{Ending, Phase, Timeouts},
-    worker::{Role, Worker},
+    worker::{Accepted, Role, Worker},
 };
 
 /// What control threads tell a proxy's workers.
@@ -33,6 +36,8 @@ pub enum ProxyMessage {
     Tls(ServerTls),
     /// Other settings, for what comes from now on.
     Settings(Box<Settings>),
+    /// What would happen to a CONNECT?
+    Explain(Box<Question>, Sender<Finding>),
 }
 
 /// What every session of a proxy needs to know of its configuration.
@@ -66,17 +71,12 @@ pub(super) struct ProxyRole {
 impl Role for ProxyRole {
     type Message = ProxyMessage;
 
-    fn accepted(
-        self: &Rc<Self>,
-        worker: &Rc<Worker>,
-        fd: OwnedFd,
-        peer: SocketAddr,
-        _listener: usize,
-    ) {
+    fn accepted(self: &Rc<Self>, worker: &Rc<Worker>, accepted: Accepted) {
+        let peer = accepted.peer;
         let admitted = self.doorkeeper.borrow_mut().admits(peer.ip(), Instant::now());
         match admitted {
             Ok(turn) => {
-                let serving = session::serve(worker.clone(), self.clone(), (fd, peer), turn);
+                let serving = session::serve(worker.clone(), self.clone(), accepted, turn);
                 tokio::task::spawn_local(serving);
             }
             // Closing before the handshake is the cheapest answer there is.
@@ -100,6 +100,7 @@ impl Role for ProxyRole {
                 end_unwelcome(worker, &tls);
             }
             ProxyMessage::Settings(settings) => self.change_settings(worker, *settings),
+            ProxyMessage::Explain(question, answer) => explain(self, worker, &question, answer),
         }
     }
 

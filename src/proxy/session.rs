@@ -21,7 +21,7 @@ use crate::{
     telemetry::{Count, Metric, audit::Event},
     tls::{Alpn, Identity},
     tunnel::{Ending, Phase},
-    worker::Worker,
+    worker::{Accepted, Worker},
 };
 
 /// A tunnel whose handshake is done.
@@ -34,9 +34,10 @@ pub(super) struct Tunnel {
 pub(super) async fn serve(
     worker: Rc<Worker>,
     role: Rc<ProxyRole>,
-    (fd, peer): (OwnedFd, SocketAddr),
+    accepted: Accepted,
     turn: Instant,
 ) {
+    let Accepted { fd, peer, at, .. } = accepted;
     let shard = worker.shard.clone();
     let settings = role.settings();
     let live = Rc::new(Live::new(settings.timeouts, Instant::now()));
@@ -45,10 +46,12 @@ pub(super) async fn serve(
         shard.count(Count::Refused("overloaded"));
         return;
     };
+    live.set_peer(peer);
     // The stages are boxed so that a relaying session does not carry the room of the earlier ones.
     if Instant::now() < turn && !Box::pin(hold(&shard, &live, turn)).await {
         return shard.dismiss(key);
     }
+    shard.sample(Metric::QueueWait, at.elapsed());
     if let Some(mut tunnel) = Box::pin(shake_hands(&shard, &role, &live, (fd, peer))).await {
         if live.is_authenticated() {
             role.doorkeeper.borrow_mut().knows(peer.ip());
@@ -60,7 +63,7 @@ pub(super) async fn serve(
             worker,
             role,
             shard: shard.clone(),
-            carrier: live.clone(),
+            carrier: Some(live.clone()),
             live,
             peer,
             tunnel: tunnel.link.id(),
@@ -69,7 +72,7 @@ pub(super) async fn serve(
             Alpn::H2 => {
                 // A tunnel that is gone already shows at its first use.
                 let _ = tunnel.link.socket().tune(&Tuning::tunnel());
-                Box::pin(carry_streams(visit, tunnel, caller)).await;
+                Box::pin(carry_streams(visit, tunnel, key, caller)).await;
             }
             Alpn::Http1 => {
                 visit.note_tunnel("http/1.1", &caller);
@@ -181,6 +184,8 @@ async fn answer(visit: &Visit, mut tunnel: Tunnel, asked: Asked) {
         }
         Asked::Stream(demand) => {
             let Demand { request, identity, early } = *demand;
+            let _present = visit.shard.tenant(&identity.subaccount).tunnel(0);
+            visit.shard.counters.openings().note(true);
             match Box::pin(visit.dial(&request, &identity)).await {
                 Ok(dialled) => {
                     return carry(visit, tunnel, dialled, (&request, &identity), early).await;

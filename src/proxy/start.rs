@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::oneshot;
@@ -28,7 +28,7 @@ use crate::{
     limits,
     mapping::Snapshot,
     telemetry::Repeats,
-    tls::MaterialError,
+    tls::{Facts, MaterialError},
     worker::{self, Crew, Listening, Plan},
 };
 
@@ -50,7 +50,7 @@ pub enum StartError {
 pub struct RunningProxy {
     address: SocketAddr,
     crew: Arc<Crew<ProxyMessage>>,
-    status: Arc<Mutex<Status>>,
+    pub(super) status: Arc<Mutex<Status>>,
     config_status: Arc<Mutex<ConfigStatus>>,
     reloader: Arc<Mutex<Reloader>>,
     /// Stops watching when dropped; `None` once draining.
@@ -105,6 +105,7 @@ pub fn start_with(
         })
     })?;
     let crew = Arc::new(crew);
+    let openings = crew.openings().clone();
     let status = reloader.status.clone();
     let config_status = reloader.config_status();
     let watched = reloader.watched.clone();
@@ -124,7 +125,7 @@ pub fn start_with(
         config_status,
         reloader,
         watch: Mutex::new(Some(watch)),
-        probe: Probe::start(address, &config.tunnel.external_host)?,
+        probe: Probe::start(address, &config.tunnel.external_host, openings)?,
         leaving: AtomicBool::new(false),
     })
 }
@@ -161,7 +162,7 @@ impl RunningProxy {
         self.reloader().in_force().limits.drain_delay
     }
 
-    fn reloader(&self) -> MutexGuard<'_, Reloader> {
+    pub(super) fn reloader(&self) -> MutexGuard<'_, Reloader> {
         self.reloader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -169,6 +170,18 @@ impl RunningProxy {
     pub fn mapping_counts(&self) -> (usize, usize) {
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         (status.mappings, status.problems.len())
+    }
+
+    /// What our own certificate says, with the first end of the authorities of its clients.
+    pub fn certificate(&self) -> Option<Facts> {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.certificate.clone()
+    }
+
+    /// Changes of its certificates and mappings that took effect, and those that were refused.
+    pub fn reloads(&self) -> (u64, u64) {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        (status.reloads, status.reloads_failed)
     }
 
     /// Where tunnels are accepted.
@@ -215,7 +228,7 @@ impl RunningProxy {
             "certificate": status.certificate.as_ref().map(|facts| serde_json::json!({
                 "subject": facts.subject,
                 "expires_in_seconds": facts.not_after
-                    .duration_since(std::time::SystemTime::now()).unwrap_or_default().as_secs(),
+                    .duration_since(SystemTime::now()).unwrap_or_default().as_secs(),
             })),
             "sessions_per_worker": self.crew.sessions(),
         })

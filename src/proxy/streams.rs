@@ -13,16 +13,17 @@ use crate::{
         Refusal, Request,
         http2::{Bucket, Flood, Windows},
     },
-    relay::{Arrival, Live, TunnelSide, serve},
-    telemetry::Count,
+    relay::{Aim, Arrival, Live, TunnelSide, serve},
+    telemetry::{Count, Metric},
     tls::Identity,
-    tunnel::{Ending, Phase},
+    tunnel::{Ending, Key, Phase},
 };
 
 /// Serves a tunnel until it ends.
 pub(super) async fn carry_streams(
     visit: Visit,
     tunnel: Tunnel,
+    key: Key,
     mut caller: Result<Identity, Refusal>,
 ) {
     let settings = visit.role.settings();
@@ -33,13 +34,22 @@ pub(super) async fn carry_streams(
         Ok(identity) => visit.role.budgets.borrow_mut().lend(&identity.subaccount),
         Err(_) => None,
     };
-    match &caller {
-        Ok(identity) if window.is_none() || matches!(permit, Some(None)) => {
+    // Whoever is nobody has no name, and does not say whether tunnels open.
+    let _present = caller.as_ref().ok().zip(window.as_ref()).map(|(identity, window)| {
+        visit.shard.tenant(&identity.subaccount).tunnel(window.bytes().into())
+    });
+    let mut limited = None;
+    if caller.is_ok() {
+        let has_room = window.is_some() && !matches!(permit, Some(None));
+        visit.shard.counters.openings().note(has_room);
+        if !has_room {
             let refusal = Refusal::TenantLimit("tunnels");
-            visit.note_tunnel_refused(&refusal, Some(identity));
-            caller = Err(refusal);
+            limited = std::mem::replace(&mut caller, Err(refusal.clone())).ok();
+            visit.note_tunnel_refused(&refusal, limited.as_ref());
         }
-        _ => visit.note_tunnel("h2", &caller),
+    }
+    if limited.is_none() {
+        visit.note_tunnel("h2", &caller);
     }
     let windows = Windows {
         stream: limits::STREAM_WINDOW_BYTES_MIN,
@@ -48,8 +58,10 @@ pub(super) async fn carry_streams(
     let streams_max = settings.streams_per_tunnel_max;
     let host = Rc::new(Host {
         caller,
+        limited,
         resets: RefCell::new(Bucket::new(limits::PREMATURE_RESET_RATE, Instant::now())),
         visit,
+        key,
         tunnel: RefCell::default(),
         up: Cell::new(false),
     });
@@ -66,10 +78,10 @@ pub(super) async fn carry_streams(
     )
     .await;
     if let Some(reason) = served.fault() {
-        shard.count(Count::Refused(reason));
+        host.visit.count_refusal(reason, host.identity(), None);
         let peer = host.visit.peer;
         host.visit.role.doorkeeper.borrow_mut().offended(peer.ip(), Instant::now());
-        host.visit.say_tunnel_ended(reason, host.caller.as_ref().ok());
+        host.visit.say_tunnel_ended(reason, host.identity());
     }
     host.tunnel.borrow_mut().take();
     drop(permit);
@@ -78,7 +90,11 @@ pub(super) async fn carry_streams(
 /// What the streams of one tunnel share.
 struct Host {
     visit: Visit,
+    /// The tunnel's session.
+    key: Key,
     caller: Result<Identity, Refusal>,
+    /// Whose it is, where it is refused for a limit of that subaccount.
+    limited: Option<Identity>,
     /// Streams given up before they were answered.
     resets: RefCell<Bucket>,
     tunnel: RefCell<Option<Rc<crate::relay::Tunnel>>>,
@@ -97,12 +113,30 @@ impl TunnelSide for Pending {
     fn hung_up(&self) -> bool {
         self.0.borrow_mut().as_mut().is_some_and(Arrival::is_gone)
     }
+
+    fn carrier(&self) -> Option<Key> {
+        self.0.borrow().as_ref().and_then(Arrival::carrier)
+    }
+}
+
+/// What a list shows a tunnel of `caller` to be for.
+fn tunnel_aim(caller: &Identity) -> Aim {
+    Aim { subaccount: caller.subaccount.clone(), location: caller.location.clone(), service: None }
 }
 
 impl Host {
+    /// Whose tunnel it is, refused or not, where that is known.
+    fn identity(&self) -> Option<&Identity> {
+        self.caller.as_ref().ok().or(self.limited.as_ref())
+    }
+
     fn came_up(&self, tunnel: &Rc<crate::relay::Tunnel>) {
         let live = &self.visit.live;
         live.set_tunnel(tunnel.clone());
+        tunnel.set_key(self.key);
+        if let Ok(caller) = &self.caller {
+            live.set_aim(Rc::new(tunnel_aim(caller)));
+        }
         *self.tunnel.borrow_mut() = Some(tunnel.clone());
         // A peer that is nobody gets its refusals and no more time than a request's.
         let phase = if self.caller.is_ok() { Phase::Carrying } else { Phase::Head };
@@ -117,14 +151,16 @@ impl Host {
     /// on their way, and the first one promised to serve them (RFC 9113 §6.8).
     async fn attend(self: Rc<Self>, mut arrival: Arrival) {
         let tunnel = &self.visit;
+        tunnel.shard.sample(Metric::QueueWait, arrival.arrived_at.elapsed());
         let live = Rc::new(Live::new(tunnel.role.settings().timeouts, Instant::now()));
         live.enter(Phase::Dialling, Instant::now());
+        live.set_peer(tunnel.peer);
         let visit = Visit {
             worker: tunnel.worker.clone(),
             role: tunnel.role.clone(),
             shard: tunnel.shard.clone(),
             live: live.clone(),
-            carrier: tunnel.live.clone(),
+            carrier: Some(tunnel.live.clone()),
             peer: tunnel.peer,
             tunnel: tunnel.tunnel,
         };
@@ -132,14 +168,14 @@ impl Host {
             Ok(key) => key,
             Err(what) => {
                 let refusal = Refusal::Overloaded(what);
-                visit.note_refusal(&refusal, self.caller.as_ref().ok(), None);
+                visit.note_refusal(&refusal, self.identity(), None);
                 return arrival.refuse(&refusal);
             }
         };
         let request = std::mem::replace(&mut arrival.request, Err(Refusal::Draining));
         match (&self.caller, request) {
             (Err(refusal), _) => {
-                visit.note_refusal(refusal, None, None);
+                visit.note_refusal(refusal, self.identity(), None);
                 arrival.refuse(refusal);
             }
             (Ok(identity), Err(refusal)) => {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    authorise::{Caller, authorise},
+    authorise::{Caller, admit},
     role::ProxyRole,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     mapping::Mapping,
     protocol::{ConnectRequest, ProxyHeader, Refusal},
     relay::{DialError, Ends, Live, Outcome, Shard, Sink, Source, connect_any, splice},
-    telemetry::{Metric, Party, TunnelId, trace::Seed},
+    telemetry::{Group, Metric, Party, TunnelId, trace::Seed},
     tls::Identity,
     tunnel::{Direction, Phase},
     worker::Worker,
@@ -29,8 +29,9 @@ pub(super) struct Visit {
     pub(super) role: Rc<ProxyRole>,
     pub(super) shard: Rc<Shard>,
     pub(super) live: Rc<Live>,
-    /// The session of its tunnel: in mode `direct` the same.
-    pub(super) carrier: Rc<Live>,
+    /// The session of its tunnel: in mode `direct` the same. None where it is only asked what would
+    /// happen: then nothing is sent.
+    pub(super) carrier: Option<Rc<Live>>,
     pub(super) peer: SocketAddr,
     pub(super) tunnel: TunnelId,
 }
@@ -41,7 +42,15 @@ pub(super) struct Dialled {
     target: SocketAddr,
     asked_at: Instant,
     took: Duration,
+    group: Rc<Group>,
     span: Option<Seed>,
+}
+
+impl Dialled {
+    /// The address that answered.
+    pub(super) fn target(&self) -> SocketAddr {
+        self.target
+    }
 }
 
 impl Visit {
@@ -59,7 +68,9 @@ impl Visit {
             self.trace_refusal(seed, asked_at, refusal, (request, identity));
         }
         match outcome {
-            Ok((plain, target, took)) => Ok(Dialled { plain, target, asked_at, took, span }),
+            Ok((plain, target, took, group)) => {
+                Ok(Dialled { plain, target, asked_at, took, group, span })
+            }
             Err(refusal) => match self.live.failure() {
                 None => Err(Some(refusal)),
                 Some(ending) => {
@@ -75,16 +86,11 @@ impl Visit {
         request: &ConnectRequest,
         identity: &Identity,
         span: Option<Seed>,
-    ) -> Result<(Socket, SocketAddr, Duration), Refusal> {
-        if self.shard.audit.refuses() {
-            return Err(Refusal::Overloaded("audit records not yet written"));
-        }
-        let table = self.role.table.borrow().clone();
+    ) -> Result<(Socket, SocketAddr, Duration, Rc<Group>), Refusal> {
         let caller = Caller { identity, source: self.peer.ip() };
-        let grant = authorise(&table, caller, request, Instant::now())?;
-        let place = self.role.budgets.borrow_mut().place_dial(&identity.subaccount);
-        let _place = place.ok_or(Refusal::TenantLimit("dials"))?;
+        let (grant, _place) = admit(&self.role, &self.shard, caller, request)?;
         let mapping = grant.mapping.clone();
+        let group = self.shard.group(&mapping.subaccount, &mapping.service);
         self.live.set_grant(grant);
         self.live.enter(Phase::Dialling, Instant::now());
         let started = Instant::now();
@@ -99,24 +105,35 @@ impl Visit {
         if let Some(seed) = span {
             self.trace_dial(seed.part(), (started, took), &dialled);
         }
-        let (plain, target) = dialled.map_err(refusal_of)?;
-        self.shard.sample(Metric::Dial, took);
-        if mapping.proxy_header {
-            let told = self.introduce(&plain, &mapping, request, identity).await;
+        group.dialled(dialled.as_ref().map_or_else(DialError::reason, |_| "ok"));
+        let (plain, target) = match dialled {
+            Ok(dialled) => dialled,
+            Err(error) => {
+                if matches!(error, DialError::TimedOut) {
+                    self.shard.tenant(&mapping.subaccount).opening_timed_out();
+                }
+                return Err(refusal_of(error));
+            }
+        };
+        group.sample(Metric::Dial, took);
+        if mapping.proxy_header
+            && let Some(carrier) = &self.carrier
+        {
+            let told = self.introduce(carrier, &plain, &mapping, (request, identity)).await;
             told.map_err(|error| Refusal::ServiceUnreachable(error.to_string()))?;
         }
-        Ok((plain, target, took))
+        Ok((plain, target, took, group))
     }
 
     /// Tells the service who is there, before anything else.
     async fn introduce(
         &self,
+        carrier: &Live,
         plain: &Socket,
         mapping: &Mapping,
-        request: &ConnectRequest,
-        identity: &Identity,
+        (request, identity): (&ConnectRequest, &Identity),
     ) -> io::Result<()> {
-        let local = self.carrier.with_link(|link| link.socket().local_addr());
+        let local = carrier.with_link(|link| link.socket().local_addr());
         let header = ProxyHeader {
             source: self.peer,
             destination: local.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))?,
@@ -141,9 +158,11 @@ impl Visit {
         early: Option<Buffer>,
     ) {
         let established_at = Instant::now();
-        let connect = established_at - dialled.asked_at;
-        self.shard.sample(Metric::Connect, connect);
+        let Dialled { plain, target, asked_at, took, group, span } = dialled;
+        let connect = established_at - asked_at;
+        group.sample(Metric::Connect, connect);
         self.live.enter(Phase::Relaying, established_at);
+        self.live.set_target(target);
         let party = Party {
             subaccount: identity.subaccount.clone(),
             location: request.location.clone(),
@@ -152,14 +171,15 @@ impl Visit {
             peer: self.peer,
             tunnel: self.tunnel,
             traceparent: request.traceparent.clone(),
-            span: dialled.span,
-            target: dialled.target,
+            span,
+            target,
             connect,
-            dial: Some(dialled.took),
+            dial: Some(took),
         };
-        let outcome = Outcome::new(self.shard.clone(), self.live.clone(), party, established_at);
-        let plain = dialled.plain;
-        let ends = Ends { tunnel: sink, plain, from_tunnel: Direction::Up, established_at };
+        let (shard, live) = (self.shard.clone(), self.live.clone());
+        let outcome = Outcome::new(shard, live, (party, &group), established_at);
+        let from_tunnel = Direction::Up;
+        let ends = Ends { tunnel: sink, plain, from_tunnel, established_at, group };
         // Boxed, so that a relaying session does not carry the room of its earlier stages.
         let ending = Box::pin(splice(&self.shard, &self.live, &ends, source, early)).await;
         outcome.ended(ending);

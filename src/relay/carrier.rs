@@ -3,7 +3,7 @@
 
 #![allow(async_fn_in_trait)] // one thread per worker: no future is ever sent to another
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use super::{Chunk, Inbound, Link, LinkError, abort_when_delivered};
 use crate::{
@@ -45,6 +45,11 @@ pub trait Sink {
     fn chunk_bytes(&self, class: SizeClass) -> usize;
     /// Sends a chunk.
     async fn forward(&self, pool: &BufferPool, plain: Buffer) -> Result<(), Cut>;
+    /// How long the last [`Sink::forward`] waited for the kernel, where it did; asked once. None
+    /// where the chunk leaves later, with those of other streams.
+    fn take_stall(&self) -> Option<Duration> {
+        None
+    }
     /// Says that nothing more follows.
     async fn finish(&self, pool: &BufferPool) -> Result<(), Cut>;
     /// Says, after all that was forwarded, that the stream is aborted. The far end's side may go
@@ -85,6 +90,10 @@ impl Sink for Rc<Link> {
 
     async fn forward(&self, pool: &BufferPool, plain: Buffer) -> Result<(), Cut> {
         Ok(Link::forward(self, pool, plain).await?)
+    }
+
+    fn take_stall(&self) -> Option<Duration> {
+        self.socket().take_stall()
     }
 
     async fn finish(&self, pool: &BufferPool) -> Result<(), Cut> {

@@ -26,6 +26,22 @@ pub enum DialError {
     Abandoned,
 }
 
+impl DialError {
+    /// The stable label for counters: one of [`crate::telemetry::names::DIAL_RESULTS`].
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unresolvable(_) => "unresolvable",
+            Self::Unreachable(_, why) if why.kind() == io::ErrorKind::ConnectionRefused => {
+                "refused"
+            }
+            Self::Unreachable(..) => "unreachable",
+            Self::TimedOut => "timeout",
+            Self::Overloaded | Self::Exhausted(_) => "overloaded",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
 impl std::fmt::Display for DialError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

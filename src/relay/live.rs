@@ -2,17 +2,17 @@
 
 use std::{
     cell::{Cell, RefCell, RefMut},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{Link, mux::Tunnel};
+use super::{Aim, Link, TunnelSide, Whose};
 use crate::{
     engine::{Socket, Tuning},
     mapping::{Mapping, StreamPermit, TenantUsage},
-    tunnel::{Ending, Phase, Session, Stream, Timeouts},
+    tunnel::{Ending, Key, Phase, Session, Stream, Timeouts},
 };
 
 /// What allowed a stream, kept to judge it anew when the mappings change.
@@ -27,73 +27,13 @@ pub struct Grant {
     pub permit: StreamPermit,
 }
 
-/// The tunnel's side of a session, as far as the tick and a kill need it.
-pub trait TunnelSide {
-    /// Ends a stream as an abort; pending operations return.
-    fn cut(&self);
-    /// Ends what carries no stream; pending operations return and what was sent still arrives.
-    fn end(&self) {
-        self.cut();
-    }
-    /// Gives back the buffers of pending receives.
-    fn release_idle(&self) {}
-    /// Whether nobody waits for an answer any more.
-    fn hung_up(&self) -> bool {
-        false
-    }
-    /// Time passed on a tunnel of many streams. Says whether it is dead.
-    fn is_dead(&self, _now: Instant) -> bool {
-        false
-    }
-    /// Takes no more streams and ends when the last one has.
-    fn drain(&self) {}
-    /// The TLS end, where the session owns one.
-    fn link(&self) -> Option<&Link> {
-        None
-    }
-}
-
-impl TunnelSide for Rc<Link> {
-    fn cut(&self) {
-        Link::cut(self);
-    }
-
-    fn end(&self) {
-        self.socket().shutdown();
-    }
-
-    fn release_idle(&self) {
-        self.socket().release_idle();
-    }
-
-    fn hung_up(&self) -> bool {
-        self.socket().hung_up()
-    }
-
-    fn link(&self) -> Option<&Link> {
-        Some(self)
-    }
-}
-
-impl TunnelSide for Rc<Tunnel> {
-    fn cut(&self) {
-        TunnelSide::end(Tunnel::link(self));
-    }
-
-    fn release_idle(&self) {
-        TunnelSide::release_idle(Tunnel::link(self));
-    }
-
-    fn is_dead(&self, now: Instant) -> bool {
-        self.tick(now)
-    }
-
-    fn drain(&self) {
-        Tunnel::drain(self);
-    }
-
-    fn link(&self) -> Option<&Link> {
-        Some(Tunnel::link(self))
+impl Grant {
+    fn whose(&self) -> Whose<'_> {
+        Whose {
+            subaccount: &self.mapping.subaccount,
+            location: Some(&self.location),
+            service: Some(&self.mapping.service),
+        }
     }
 }
 
@@ -114,6 +54,11 @@ pub struct Live {
     unread: Cell<Option<Ending>>,
     /// From the established stream to the service's first byte.
     first_byte: Cell<Option<Duration>>,
+    begun_at: Instant,
+    /// For lists: what it is for, where no grant tells that.
+    aim: RefCell<Option<Rc<Aim>>>,
+    peer: Cell<Option<SocketAddr>>,
+    target: Cell<Option<SocketAddr>>,
 }
 
 impl Live {
@@ -129,6 +74,10 @@ impl Live {
             grant: RefCell::default(),
             unread: Cell::default(),
             first_byte: Cell::default(),
+            begun_at: now,
+            aim: RefCell::default(),
+            peer: Cell::default(),
+            target: Cell::default(),
         }
     }
 
@@ -140,6 +89,17 @@ impl Live {
     /// The plain end, once there is one.
     pub fn set_plain(&self, socket: Socket) {
         *self.plain.borrow_mut() = Some(socket);
+    }
+
+    /// Whether it is a tunnel that is up: one of many streams, or one whose peer is known and
+    /// that carries a stream or may yet.
+    pub fn is_tunnel(&self) -> bool {
+        match self.phase() {
+            Phase::Carrying => true,
+            Phase::Waiting | Phase::Head => self.authenticated.get(),
+            Phase::Dialling | Phase::Opening | Phase::Relaying => self.with_link(|_| ()).is_some(),
+            Phase::Held | Phase::Handshake | Phase::Lingering => false,
+        }
     }
 
     /// What allowed the stream.
@@ -160,6 +120,56 @@ impl Live {
     /// Looks at the TLS end, where the session owns one.
     pub fn with_link<T>(&self, look: impl FnOnce(&Link) -> T) -> Option<T> {
         self.tunnel.borrow().as_ref().and_then(|tunnel| tunnel.link()).map(look)
+    }
+
+    /// Looks at the tunnel's end, if there is one.
+    pub(super) fn with_tunnel<T>(&self, look: impl FnOnce(&dyn TunnelSide) -> T) -> Option<T> {
+        self.tunnel.borrow().as_deref().map(look)
+    }
+
+    /// Who is at the other end of what was accepted.
+    pub fn set_peer(&self, peer: SocketAddr) {
+        self.peer.set(Some(peer));
+    }
+
+    /// Who is at the other end of what was accepted, once that is known.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer.get()
+    }
+
+    /// Where the bytes of the stream go.
+    pub fn set_target(&self, target: SocketAddr) {
+        self.target.set(Some(target));
+    }
+
+    pub(super) fn target(&self) -> Option<SocketAddr> {
+        self.target.get()
+    }
+
+    /// What it is for, where no grant will tell that.
+    pub fn set_aim(&self, aim: Rc<Aim>) {
+        *self.aim.borrow_mut() = Some(aim);
+    }
+
+    /// Looks at whose it is and what for, if that is known.
+    pub fn with_whose<T>(&self, look: impl FnOnce(Whose<'_>) -> T) -> Option<T> {
+        if let Some(grant) = &*self.grant.borrow() {
+            return Some(look(grant.whose()));
+        }
+        self.aim.borrow().as_deref().map(|aim| look(aim.whose()))
+    }
+
+    /// The tunnel of many streams that carries it, if one does.
+    pub fn carrier(&self) -> Option<Key> {
+        self.with_tunnel(|side| side.carrier()).flatten()
+    }
+
+    pub(super) fn begun_at(&self) -> Instant {
+        self.begun_at
+    }
+
+    pub(super) fn last_moved(&self) -> Instant {
+        self.stream.borrow().last_moved()
     }
 
     /// The peer showed a certificate we accept.

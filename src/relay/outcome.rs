@@ -10,7 +10,7 @@ use std::{
 
 use super::{Live, Shard};
 use crate::{
-    telemetry::{Count, Metric, Party, audit::Event, trace::Span},
+    telemetry::{Count, Group, Metric, Party, Presence, audit::Event, trace::Span},
     tunnel::Ending,
 };
 
@@ -19,17 +19,24 @@ pub struct Outcome {
     shard: Rc<Shard>,
     live: Rc<Live>,
     party: Arc<Party>,
+    presence: Presence,
     established_at: Instant,
     ending: Cell<Option<Ending>>,
 }
 
 impl Outcome {
     /// A stream was established just now.
-    pub fn new(shard: Rc<Shard>, live: Rc<Live>, party: Party, established_at: Instant) -> Self {
+    pub fn new(
+        shard: Rc<Shard>,
+        live: Rc<Live>,
+        (party, group): (Party, &Rc<Group>),
+        established_at: Instant,
+    ) -> Self {
         shard.count(Count::StreamsOpened);
+        let presence = group.stream();
         let party = Arc::new(party);
         shard.audit.record(|| Event::StreamOpened(party.clone()));
-        Self { shard, live, party, established_at, ending: Cell::new(None) }
+        Self { shard, live, party, presence, established_at, ending: Cell::new(None) }
     }
 
     /// How the stream ended. Without this it counts as lost.
@@ -43,7 +50,7 @@ impl Drop for Outcome {
         let ending = self.ending.get().unwrap_or(Ending::TunnelLost);
         let lifetime = self.established_at.elapsed();
         let (up_bytes, down_bytes) = self.live.moved_bytes();
-        self.shard.sample(Metric::StreamLifetime, lifetime);
+        self.presence.group().sample(Metric::StreamLifetime, lifetime);
         self.shard.count(Count::StreamsEnded(ending.reason()));
         self.shard.audit.record(|| Event::StreamClosed {
             party: self.party.clone(),

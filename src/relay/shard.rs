@@ -3,16 +3,19 @@
 use std::{
     cell::{Cell, RefCell},
     io,
+    ops::Range,
     rc::Rc,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::Live;
 use crate::{
     engine::{BufferPool, Driver, SizeClass, exhausted},
     limits,
-    telemetry::{Audit, Count, Counters, Latency, Metric, Records, Traces, TunnelId, names},
+    telemetry::{
+        Audit, Count, Counters, Group, Groups, Metric, News, Records, Traces, TunnelId, names,
+    },
     tunnel::{Budget, Held, Key, Memory, Stride, Table},
 };
 
@@ -35,7 +38,7 @@ pub struct Shard {
     /// Where it leaves the spans of traces.
     pub traces: Traces,
     tunnels: Cell<u64>,
-    latency: RefCell<Latency>,
+    groups: RefCell<Groups>,
     sessions: RefCell<Table<Rc<Live>>>,
     dialling: Cell<usize>,
     handshaking: Cell<usize>,
@@ -55,7 +58,7 @@ impl Shard {
             audit: Audit::default(),
             traces: Traces::default(),
             tunnels: Cell::new(0),
-            latency: RefCell::new(Latency::new()),
+            groups: RefCell::new(Groups::new(Instant::now())),
             sessions: RefCell::new(Table::new(limits::SESSIONS_PER_WORKER_MAX)),
             dialling: Cell::new(0),
             handshaking: Cell::new(0),
@@ -75,14 +78,40 @@ impl Shard {
         TunnelId { worker: self.index, number: self.tunnels.get() }
     }
 
-    /// Records one latency sample.
+    /// Records one latency sample that belongs to no service.
     pub fn sample(&self, metric: Metric, value: Duration) {
-        self.latency.borrow_mut().record(metric, value);
+        self.groups.borrow_mut().sample(metric, value);
     }
 
-    /// Hands out the samples since the last call.
-    pub fn take_latency(&self) -> Latency {
-        self.latency.borrow_mut().take()
+    /// Where the figures of a service of a subaccount are kept. It must be one that an
+    /// authenticated subaccount has.
+    pub fn group(&self, subaccount: &str, service: &str) -> Rc<Group> {
+        self.groups.borrow_mut().group(subaccount, service, Instant::now())
+    }
+
+    /// Where the figures of an authenticated subaccount are kept that are of no service.
+    pub fn tenant(&self, subaccount: &str) -> Rc<Group> {
+        self.group(subaccount, "")
+    }
+
+    /// Forgets the figures of services that nobody used for long.
+    pub fn tick(&self, now: Instant) {
+        self.groups.borrow_mut().tick(now);
+    }
+
+    /// Hands out what was recorded since the last call.
+    pub fn take_news(&self) -> News {
+        self.groups.borrow_mut().take()
+    }
+
+    /// Takes back what was handed out and reached nobody.
+    pub fn give_back(&self, news: &News) {
+        self.groups.borrow_mut().give_back(news, Instant::now());
+    }
+
+    /// Bytes that all tunnels may be sent ahead.
+    pub fn credit_bytes(&self) -> usize {
+        self.loans.lent_bytes()
     }
 
     /// Adds one to a counter.
@@ -154,6 +183,26 @@ impl Shard {
         for live in sessions {
             visit(&live);
         }
+    }
+
+    /// Whether another session would find room.
+    pub fn has_room(&self) -> bool {
+        self.session_count() < limits::SESSIONS_PER_WORKER_MAX
+    }
+
+    /// The session `key` names, if it still exists.
+    pub fn session(&self, key: Key) -> Option<Rc<Live>> {
+        self.sessions.borrow().get(key).cloned()
+    }
+
+    /// The sessions at some places of the slab. It is borrowed meanwhile: `visit` only looks.
+    pub fn look_at(&self, places: Range<usize>, mut visit: impl FnMut(Key, &Live)) {
+        self.sessions.borrow().part(places).for_each(|(key, live)| visit(key, live));
+    }
+
+    /// As many places as the slab has now.
+    pub fn places(&self) -> usize {
+        self.sessions.borrow().places()
     }
 
     /// A place among the dials in flight, or `None` when there are too many.

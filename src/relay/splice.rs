@@ -8,14 +8,18 @@
 //!   TCP end without it       RST_STREAM    ◀─────   RST or timeout  after all that came before
 //! ```
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{Cut, Live, Shard, Sink, Source, drain::abort_when_delivered, shard::class_of};
 use crate::{
     engine::{Buffer, Socket},
     limits,
     mapping::TenantUsage,
-    telemetry::{Count, Metric},
+    telemetry::{Count, Group, Metric},
     tunnel::{Direction, Ending, Phase, Stream, Stride},
 };
 
@@ -29,6 +33,8 @@ pub struct Ends<S> {
     pub from_tunnel: Direction,
     /// When the stream was established, for the first-byte latency.
     pub established_at: Instant,
+    /// Where its figures go.
+    pub group: Rc<Group>,
 }
 
 impl<S> Ends<S> {
@@ -143,6 +149,7 @@ impl<S: Sink> Relay<'_, S> {
 
     async fn send_plain(&self, plain: Buffer) -> Result<(), Broken> {
         let (sent, _) = self.ends.plain.send_all(plain).await;
+        self.note_stall(self.ends.plain.take_stall());
         sent.map_err(|_| Broken::Plain)
     }
 
@@ -209,6 +216,7 @@ impl<S: Sink> Relay<'_, S> {
             let bytes = plain.len();
             self.received(direction, bytes, received_at);
             let forwarded = self.ends.tunnel.forward(&self.shard.pool, plain).await;
+            self.note_stall(self.ends.tunnel.take_stall());
             forwarded.map_err(Broken::Tunnel)?;
             self.forwarded(direction, bytes, received_at);
             self.keep_pace(bytes).await;
@@ -259,7 +267,7 @@ impl<S: Sink> Relay<'_, S> {
         let pipe = stream.pipe_mut(direction);
         if direction == Direction::Down && pipe.moved_bytes() == 0 {
             let waited = at.saturating_duration_since(self.ends.established_at);
-            self.shard.sample(Metric::FirstByte, waited);
+            self.ends.group.sample(Metric::FirstByte, waited);
             self.live.set_first_byte(waited);
         }
         pipe.moved(bytes, at);
@@ -270,7 +278,13 @@ impl<S: Sink> Relay<'_, S> {
             Direction::Up => (Metric::ForwardUp, Count::BytesUp),
             Direction::Down => (Metric::ForwardDown, Count::BytesDown),
         };
-        self.shard.sample(metric, received_at.elapsed());
+        self.ends.group.forwarded(metric, bytes, received_at.elapsed());
         self.shard.counters.add(count, bytes as u64);
+    }
+
+    fn note_stall(&self, stall: Option<Duration>) {
+        if let Some(stall) = stall {
+            self.ends.group.sample(Metric::WriteStall, stall);
+        }
     }
 }

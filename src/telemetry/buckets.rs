@@ -47,24 +47,21 @@ impl Latency {
         let name = format!("causeway_{}_duration_seconds", metric.name());
         writeln!(out, "# HELP {name} Duration of {}.", metric.help())?;
         writeln!(out, "# TYPE {name} histogram")?;
-        let (mut reached, mut sum_ns, mut bounds) = (0, 0.0, BOUNDS.iter().peekable());
+        let (mut reached, mut sum_ns, mut bounds) = (0, 0_u128, BOUNDS.iter().peekable());
         // The recorded values come in rising order: one walk fills all buckets.
-        if let Some(histogram) = self.histogram(metric) {
-            for step in histogram.iter_recorded() {
-                // A value is known to 3 digits; the low end keeps one that is exactly a bound.
-                let value_ns = histogram.lowest_equivalent(step.value_iterated_to());
-                while let Some((_, label)) = bounds.next_if(|(bound_ns, _)| *bound_ns < value_ns) {
-                    writeln!(out, "{name}_bucket{{le=\"{label}\"}} {reached}")?;
-                }
-                reached += step.count_since_last_iteration();
-                sum_ns += value_ns as f64 * step.count_since_last_iteration() as f64;
+        for bucket in self.buckets(metric) {
+            // A value is known to 3 digits; the low end keeps one that is exactly a bound.
+            while let Some((_, label)) = bounds.next_if(|(bound_ns, _)| *bound_ns < bucket.low) {
+                writeln!(out, "{name}_bucket{{le=\"{label}\"}} {reached}")?;
             }
+            reached += bucket.count;
+            sum_ns += u128::from(bucket.middle()) * u128::from(bucket.count);
         }
         for (_, label) in bounds {
             writeln!(out, "{name}_bucket{{le=\"{label}\"}} {reached}")?;
         }
         writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {reached}")?;
-        writeln!(out, "{name}_sum {}", sum_ns / 1e9)?;
+        writeln!(out, "{name}_sum {}", sum_ns as f64 / 1e9)?;
         writeln!(out, "{name}_count {reached}")
     }
 }

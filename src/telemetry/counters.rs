@@ -3,11 +3,15 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
-use crate::telemetry::names::{
-    HANDSHAKE_FAILURES, REFUSAL_REASONS, SHED_CAUSES, STREAM_ENDINGS, position,
+use crate::telemetry::{
+    Openings,
+    names::{HANDSHAKE_FAILURES, REFUSAL_REASONS, SHED_CAUSES, STREAM_ENDINGS, position},
 };
 
 /// Something that happened. The labels come from the tables in [`crate::telemetry::names`].
@@ -45,10 +49,12 @@ pub enum Count {
     TunnelDials,
     /// A dial of a tunnel that failed.
     TunnelDialsFailed,
+    /// A connection taken over from another worker.
+    Adopted,
 }
 
 /// Counters without a label, in the order of their slots.
-pub(crate) const PLAIN: [(Count, &str, &str); 12] = [
+pub(crate) const PLAIN: [(Count, &str, &str); 13] = [
     (Count::Accepted, "connections_accepted", "Connections accepted."),
     (Count::AcceptShed, "connections_shed", "Connections closed at accept: a limit of the worker."),
     (Count::HandedOver, "connections_handed_over", "Connections given to another worker."),
@@ -61,7 +67,11 @@ pub(crate) const PLAIN: [(Count, &str, &str); 12] = [
     (Count::LogLinesSuppressed, "log_lines_suppressed", "Repeated log lines left out."),
     (Count::TunnelDials, "tunnel_dials", "Tunnels dialled."),
     (Count::TunnelDialsFailed, "tunnel_dials_failed", "Dials of tunnels that failed."),
+    (Count::Adopted, "connections_adopted", "Connections taken over from another worker."),
 ];
+
+/// Those that are shown for each worker as well: how evenly connections are spread.
+pub(crate) const BY_WORKER: [Count; 3] = [Count::Accepted, Count::HandedOver, Count::Adopted];
 
 /// First slot of each labelled counter; the tables lie behind the plain ones.
 pub(crate) const HANDSHAKES_FAILED_SLOT: usize = PLAIN.len();
@@ -85,6 +95,7 @@ impl Count {
             Self::LogLinesSuppressed => 9,
             Self::TunnelDials => 10,
             Self::TunnelDialsFailed => 11,
+            Self::Adopted => 12,
             Self::HandshakesFailed(reason) => {
                 HANDSHAKES_FAILED_SLOT + position(&HANDSHAKE_FAILURES, reason)
             }
@@ -114,19 +125,64 @@ pub enum Gauge {
     MemoryBytes,
     /// Bytes of that budget; 0 is none.
     MemoryBytesMax,
+    /// Tunnels up: connections with a certificate we accept, or to a proxy.
+    Tunnels,
+    /// Bytes that tunnels may be sent ahead.
+    CreditBytes,
+    /// Bytes of buffers registered with the ring.
+    RegisteredBytes,
+    /// Processor time of the worker's thread since its start, in nanoseconds.
+    BusyNanos,
+    /// Share of the last seconds that its thread ran, in millionths.
+    BusyMillionths,
+}
+
+/// A gauge as Prometheus is told of it.
+pub(crate) struct Shown {
+    pub(crate) gauge: Gauge,
+    pub(crate) name: &'static str,
+    pub(crate) kind: &'static str,
+    /// What the number is divided by.
+    pub(crate) divisor: f64,
+    pub(crate) help: &'static str,
+}
+
+const fn gauge(gauge: Gauge, name: &'static str, help: &'static str) -> Shown {
+    Shown { gauge, name, kind: "gauge", divisor: 1.0, help }
 }
 
 impl Gauge {
-    /// Every gauge with its name and its help, in the order of their slots.
-    pub(crate) const ALL: [(Self, &'static str, &'static str); 8] = [
-        (Self::Sessions, "sessions", "Connections, from accept to close."),
-        (Self::Streams, "streams", "Streams open."),
-        (Self::StreamsDraining, "streams_draining", "Streams of sessions that are draining."),
-        (Self::Handshakes, "handshakes_in_flight", "TLS handshakes not finished."),
-        (Self::Dials, "dials_in_flight", "Dials of services not finished."),
-        (Self::BufferBytes, "buffer_bytes", "Bytes of buffers in use."),
-        (Self::MemoryBytes, "memory_bytes", "Bytes charged to the budget of memory."),
-        (Self::MemoryBytesMax, "memory_bytes_max", "Budget of memory; 0 is none."),
+    /// Every gauge, in the order of their slots.
+    pub(crate) const ALL: [Shown; 13] = [
+        gauge(Self::Sessions, "sessions", "Connections, from accept to close."),
+        gauge(Self::Streams, "streams", "Streams open."),
+        gauge(Self::StreamsDraining, "streams_draining", "Streams of sessions that are draining."),
+        gauge(Self::Handshakes, "handshakes_in_flight", "TLS handshakes not finished."),
+        gauge(Self::Dials, "dials_in_flight", "Dials of services not finished."),
+        gauge(Self::BufferBytes, "buffer_bytes", "Bytes of buffers in use."),
+        gauge(Self::MemoryBytes, "memory_bytes", "Bytes charged to the budget of memory."),
+        gauge(Self::MemoryBytesMax, "memory_bytes_max", "Budget of memory; 0 is none."),
+        gauge(Self::Tunnels, "tunnels", "Tunnels up."),
+        gauge(Self::CreditBytes, "credit_bytes", "Bytes that tunnels may be sent ahead."),
+        gauge(
+            Self::RegisteredBytes,
+            "registered_buffer_bytes",
+            "Bytes of buffers registered with the ring.",
+        ),
+        Shown {
+            gauge: Self::BusyNanos,
+            name: "worker_busy_seconds_total",
+            kind: "counter",
+            divisor: 1e9,
+            help: "Processor time of the worker's thread.",
+        },
+        Shown {
+            gauge: Self::BusyMillionths,
+            name: "worker_busy_ratio",
+            kind: "gauge",
+            divisor: 1e6,
+            help: "Share of the last seconds that the worker's thread ran.",
+        },
     ];
 }
 
@@ -136,6 +192,7 @@ impl Gauge {
 pub struct Counters {
     counts: [AtomicU64; SLOTS],
     gauges: [AtomicU64; Gauge::ALL.len()],
+    openings: Arc<Openings>,
 }
 
 impl Default for Counters {
@@ -147,10 +204,21 @@ impl Default for Counters {
 impl Counters {
     /// All zero.
     pub fn new() -> Self {
+        Self::beside(&Arc::default())
+    }
+
+    /// All zero; how tunnels open is noted in one place with the other workers.
+    pub fn beside(openings: &Arc<Openings>) -> Self {
         Self {
             counts: [const { AtomicU64::new(0) }; SLOTS],
             gauges: [const { AtomicU64::new(0) }; Gauge::ALL.len()],
+            openings: openings.clone(),
         }
+    }
+
+    /// How the last tunnels opened.
+    pub fn openings(&self) -> &Arc<Openings> {
+        &self.openings
     }
 
     /// Counts `n` more.
@@ -208,8 +276,8 @@ mod tests {
         slots.extend(STREAM_ENDINGS.map(|label| Count::StreamsEnded(label).slot()));
         slots.extend(SHED_CAUSES.map(|label| Count::Shed(label).slot()));
         assert_eq!(slots, (0..SLOTS).collect::<Vec<_>>());
-        for (slot, (gauge, ..)) in Gauge::ALL.into_iter().enumerate() {
-            assert_eq!(gauge as usize, slot);
+        for (slot, shown) in Gauge::ALL.into_iter().enumerate() {
+            assert_eq!(shown.gauge as usize, slot);
         }
     }
 

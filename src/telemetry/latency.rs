@@ -1,88 +1,23 @@
-//! How long things take: one worker's plain histograms, with no lock and no atomic on the path of
-//! a byte. A worker gives its histograms away when asked and goes on with empty ones.
+//! How long things take: plain histograms of one thread, with no lock and no atomic on the path of
+//! a byte. A worker gives its samples away when asked and goes on with empty histograms.
 //!
-//! Memory: 3 digits over 1 ns to 1 h are 33 × 1024 counts of 8 bytes, 264 KiB a metric and
-//! 1.8 MiB for all seven, per worker and once more for the sum of all. Half of that, with 4-byte
-//! counts, would saturate: one value seen a million times a second fills 4 bytes in 72 minutes,
-//! and nobody has to read the histograms that often. A metric never recorded costs nothing.
+//! Memory: see `tally`; a metric never recorded costs nothing.
 
 use std::{fmt, time::Duration};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::limits::{LATENCY_DIGITS, LATENCY_MAX};
+use super::{
+    Metric,
+    tally::{self, Bucket, Digest, Tally},
+};
 
-/// What is timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// From accept, or dial, to a finished TLS handshake.
-    TlsHandshake,
-    /// From a complete CONNECT, on a connector from the client's accept, to the 200.
-    Connect,
-    /// From the first connect(2) to a service to an open connection.
-    Dial,
-    /// From the 200 to the first byte of the service.
-    FirstByte,
-    /// Client to service, one chunk: from its receipt to its last byte sent.
-    ForwardUp,
-    /// Service to client, one chunk: from its receipt to its last byte sent.
-    ForwardDown,
-    /// From the 200 to the end of both directions.
-    StreamLifetime,
-}
-
-impl Metric {
-    /// Every metric, in the order they are shown.
-    pub const ALL: [Self; 7] = [
-        Self::TlsHandshake,
-        Self::Connect,
-        Self::Dial,
-        Self::FirstByte,
-        Self::ForwardUp,
-        Self::ForwardDown,
-        Self::StreamLifetime,
-    ];
-
-    /// Name in URLs, JSON and metric names.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TlsHandshake => "tls_handshake",
-            Self::Connect => "connect",
-            Self::Dial => "dial",
-            Self::FirstByte => "first_byte",
-            Self::ForwardUp => "forward_up",
-            Self::ForwardDown => "forward_down",
-            Self::StreamLifetime => "stream_lifetime",
-        }
-    }
-
-    /// The metric of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|metric| metric.name() == name)
-    }
-
-    /// One sentence on what is timed.
-    pub fn help(self) -> &'static str {
-        match self {
-            Self::TlsHandshake => "TLS handshakes, from the connection to the last flight",
-            Self::Connect => "from the request (on a connector: the client's accept) to the 200",
-            Self::Dial => "dials of services that succeeded",
-            Self::FirstByte => "from the 200 to the first byte of the service",
-            Self::ForwardUp => "chunks from client to service, from receipt to the last byte sent",
-            Self::ForwardDown => {
-                "chunks from service to client, from receipt to the last byte sent"
-            }
-            Self::StreamLifetime => "streams, from the 200 to the end of both directions",
-        }
-    }
-}
-
-/// The histograms of one worker, or the sum of several workers'.
+/// The histograms of one worker or service, or the sum of several.
 #[derive(Clone, Default)]
 pub struct Latency {
-    /// Nanoseconds, by the position of the metric; made by the first sample.
-    histograms: [Option<Histogram<u64>>; Metric::ALL.len()],
+    /// By the position of the metric; made by the first sample.
+    tallies: [Option<Box<Tally>>; Metric::ALL.len()],
 }
 
 impl Latency {
@@ -91,11 +26,10 @@ impl Latency {
         Self::default()
     }
 
-    /// Records one sample; one above [`LATENCY_MAX`] counts as that.
+    /// Records one sample; one above [`crate::limits::LATENCY_MAX`] counts as that.
     pub fn record(&mut self, metric: Metric, elapsed: Duration) {
-        let elapsed_ns = elapsed.min(LATENCY_MAX).as_nanos() as u64;
-        let slot = &mut self.histograms[metric as usize];
-        slot.get_or_insert_with(empty).saturating_record(elapsed_ns);
+        let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        self.tally(metric).record(elapsed_ns);
     }
 
     /// Gives everything recorded away and goes on empty: moves pointers, copies nothing.
@@ -105,33 +39,69 @@ impl Latency {
 
     /// Adds what another has recorded.
     pub fn merge(&mut self, other: &Self) {
-        for (ours, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
-            if let Some(theirs) = theirs {
-                ours.get_or_insert_with(empty)
-                    .add(theirs)
-                    .expect("all histograms have the same bounds");
+        for metric in Metric::ALL {
+            if let Some(theirs) = &other.tallies[metric as usize] {
+                self.tally(metric).merge(theirs);
             }
         }
     }
 
+    /// Whether nothing is recorded.
+    pub fn is_empty(&self) -> bool {
+        self.tallies.iter().all(Option::is_none)
+    }
+
+    /// Forgets what was recorded of one metric.
+    pub fn forget(&mut self, metric: Metric) {
+        self.tallies[metric as usize] = None;
+    }
+
     /// The figures of one metric; all zero when nothing was recorded.
     pub fn summary(&self, metric: Metric) -> Summary {
-        let Some(histogram) = self.histogram(metric) else { return Summary::default() };
-        let quantile = |quantile| histogram.value_at_quantile(quantile).min(histogram.max());
+        let Some(Digest { count, sum_ns, low_ns, high_ns, values }) =
+            self.digest(metric, [0.5, 0.9, 0.99, 0.999])
+        else {
+            return Summary::default();
+        };
+        let [p50_ns, p90_ns, p99_ns, p999_ns] = values;
         Summary {
-            count: histogram.len(),
-            min_ns: histogram.min(),
-            mean_ns: histogram.mean().round() as u64,
-            p50_ns: quantile(0.5),
-            p90_ns: quantile(0.9),
-            p99_ns: quantile(0.99),
-            p999_ns: quantile(0.999),
-            max_ns: histogram.max(),
+            count,
+            min_ns: low_ns,
+            mean_ns: (sum_ns as f64 / count as f64).round() as u64,
+            p50_ns,
+            p90_ns,
+            p99_ns,
+            p999_ns,
+            max_ns: high_ns,
         }
     }
 
-    pub(crate) fn histogram(&self, metric: Metric) -> Option<&Histogram<u64>> {
-        self.histograms[metric as usize].as_ref()
+    /// The histogram of one metric, in nanoseconds; none when nothing was recorded.
+    pub fn histogram(&self, metric: Metric) -> Option<Histogram<u64>> {
+        self.tallies[metric as usize].as_ref().map(|tally| tally.histogram())
+    }
+
+    /// Some figures of one metric; none when nothing was recorded.
+    pub(crate) fn digest<const N: usize>(
+        &self,
+        metric: Metric,
+        quantiles: [f64; N],
+    ) -> Option<Digest<N>> {
+        self.tallies[metric as usize].as_ref().map(|tally| tally.digest(quantiles))
+    }
+
+    /// Every bucket of one metric that is not empty, in rising order.
+    pub(crate) fn buckets(&self, metric: Metric) -> impl Iterator<Item = Bucket> {
+        self.tallies[metric as usize].iter().flat_map(|tally| tally.buckets())
+    }
+
+    /// The histogram of one metric, in nanoseconds; an empty one when nothing was recorded.
+    pub fn recorded(&self, metric: Metric) -> Histogram<u64> {
+        self.histogram(metric).unwrap_or_else(tally::empty)
+    }
+
+    fn tally(&mut self, metric: Metric) -> &mut Tally {
+        self.tallies[metric as usize].get_or_insert_with(|| Box::new(Tally::new()))
     }
 }
 
@@ -163,23 +133,10 @@ pub struct Summary {
     pub max_ns: u64,
 }
 
-pub(crate) fn empty() -> Histogram<u64> {
-    Histogram::new_with_max(LATENCY_MAX.as_nanos() as u64, LATENCY_DIGITS)
-        .expect("1 h in nanoseconds with 3 digits is a valid range")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_metric_is_found_at_its_own_position_and_by_its_own_name() {
-        for (index, metric) in Metric::ALL.into_iter().enumerate() {
-            assert_eq!(metric as usize, index);
-            assert_eq!(Metric::from_name(metric.name()), Some(metric));
-        }
-        assert_eq!(Metric::from_name("forward"), None);
-    }
+    use crate::limits::LATENCY_MAX;
 
     #[test]
     fn percentiles_are_true_to_three_digits() {
@@ -225,12 +182,5 @@ mod tests {
         let hour = LATENCY_MAX.as_nanos() as u64;
         assert_eq!((summary.count, summary.min_ns), (2, 0));
         assert!(summary.max_ns.abs_diff(hour) * 1000 <= hour);
-    }
-
-    #[test]
-    fn one_metric_takes_the_memory_the_comment_says() {
-        // Counts are 8 bytes; the histogram itself tells how many buckets of 1024 it keeps.
-        let counts = (usize::from(empty().buckets()) + 1) * 1024;
-        assert_eq!(counts * 8, 264 * 1024);
     }
 }

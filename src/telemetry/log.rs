@@ -4,6 +4,7 @@
 use std::{
     fmt,
     io::{IsTerminal, stderr},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tracing_subscriber::{
@@ -57,13 +58,25 @@ impl std::error::Error for LogError {}
 #[derive(Clone, Debug)]
 pub struct Control {
     filter: reload::Handle<EnvFilter, Registry>,
+    /// As it was written; shared by all clones.
+    level: Arc<Mutex<String>>,
 }
 
 impl Control {
     /// Puts another level in force; on an error the old one stays.
     pub fn set_level(&self, level: &str) -> Result<(), LogError> {
         let filter = parse_level(level)?;
-        self.filter.reload(filter).map_err(|error| bad_level(level, &error))
+        // Held meanwhile, so that what is told is what was set last.
+        let mut current = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        self.filter.reload(filter).map_err(|error| bad_level(level, &error))?;
+        level.clone_into(&mut current);
+        Ok(())
+    }
+
+    /// The level in force, as it was written.
+    #[must_use]
+    pub fn level(&self) -> String {
+        self.level.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -79,7 +92,7 @@ pub fn init(format: Format, level: &str) -> Result<Control, LogError> {
     };
     let subscriber = tracing_subscriber::registry().with(filter).with(lines);
     subscriber.try_init().map_err(|_| LogError::AlreadySet)?;
-    Ok(Control { filter: handle })
+    Ok(Control { filter: handle, level: Arc::new(Mutex::new(level.to_owned())) })
 }
 
 /// Checks a level without putting it in force: for configuration that is read before the log is.
@@ -134,6 +147,7 @@ mod tests {
         assert!(!tracing::enabled!(tracing::Level::ERROR));
         control.set_level("warn").unwrap();
         control.set_level("inof").expect_err("no level");
+        assert_eq!(control.level(), "warn");
         let enabled =
             (tracing::enabled!(tracing::Level::WARN), tracing::enabled!(tracing::Level::INFO));
         control.set_level("off").unwrap();

@@ -1,7 +1,10 @@
 //! What Causeway tells about itself: latencies, counters and the log.
 //!
-//! * [`latency`]: one worker's histograms; [`percentiles`] and [`buckets`] print them
-//! * [`counters`]: one worker's counters and gauges; [`prometheus`] prints them
+//! * [`metric`]: what is timed; [`latency`]: one worker's or service's histograms, each a `tally`
+//! * [`groups`]: one worker's figures of each service, a [`group`]; [`figures`]: all workers'
+//! * [`percentiles`], [`dump`] and [`buckets`] print latencies
+//! * [`counters`]: one worker's counters and gauges; [`prometheus`] and [`services`] print them
+//! * [`openings`]: how the last tunnels opened; [`incumbent`]: what the incumbent's dashboards ask
 //! * [`names`]: every label value there is, so that no metric grows with traffic
 //! * [`log`]: sets the log up; [`repeats`]: keeps a flood of equal lines out of it
 //! * [`audit`]: who did what, written down by a thread of its own
@@ -11,22 +14,36 @@
 pub mod audit;
 pub mod buckets;
 pub mod counters;
+pub mod dump;
+pub mod figures;
+pub mod group;
+pub mod groups;
+pub mod incumbent;
 pub mod latency;
 pub mod log;
+pub mod metric;
 pub mod names;
+pub mod openings;
 pub mod party;
 pub mod percentiles;
 pub mod prometheus;
 pub mod records;
 pub mod repeats;
+pub mod services;
 pub mod snapshot;
+mod tally;
 pub mod trace;
 
 pub use audit::Audit;
 pub use counters::{Count, Counters, Gauge};
-pub use latency::{Latency, Metric, Summary};
+pub use figures::{Figures, GroupFigures, Selection};
+pub use group::{GroupCounts, GroupGauges, GroupKey};
+pub use groups::{Group, GroupNews, Groups, News, Presence};
+pub use latency::{Latency, Summary};
+pub use metric::Metric;
+pub use openings::Openings;
 pub use party::{Party, TunnelId};
 pub use records::Records;
 pub use repeats::{Repeats, Verdict};
-pub use snapshot::{CountersSnapshot, Fact};
+pub use snapshot::{CountersSnapshot, Fact, Several};
 pub use trace::{TraceContext, Traces};

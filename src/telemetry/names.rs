@@ -10,7 +10,7 @@ pub const OTHER: &str = "other";
 /// connector why a client got none. Those from "reset_flood" on are of whole tunnels:
 /// `protocol::http2::Flood::reason()` and `protocol::http2::violation_of`; "provoked_reset" is one
 /// stream that we reset because of what its peer did.
-pub const REFUSAL_REASONS: [&str; 44] = [
+pub const REFUSAL_REASONS: [&str; 45] = [
     "malformed",
     "no_certificate",
     "bad_identity",
@@ -35,6 +35,7 @@ pub const REFUSAL_REASONS: [&str; 44] = [
     "mapping_removed",
     "certificate_revoked",
     "drained",
+    "killed",
     "tunnel",
     "refused",
     "tunnel_lost",
@@ -88,7 +89,7 @@ pub const HANDSHAKE_FAILURES: [&str; 25] = [
 ];
 
 /// How a stream ended: `tunnel::Ending::reason()`.
-pub const STREAM_ENDINGS: [&str; 11] = [
+pub const STREAM_ENDINGS: [&str; 12] = [
     "clean",
     "client_aborted",
     "service_aborted",
@@ -99,6 +100,7 @@ pub const STREAM_ENDINGS: [&str; 11] = [
     "certificate_revoked",
     "drained",
     "phase_timeout",
+    "killed",
     OTHER,
 ];
 
@@ -134,6 +136,30 @@ pub fn shed_cause(call: &str, resource: &str) -> &'static str {
     SHED_CAUSES.iter().find(is_it).copied().unwrap_or(OTHER)
 }
 
+/// How a dial ended: of a service, or on a connector of a tunnel.
+/// `relay::DialError::reason()`, and on a connector what comes after TCP.
+pub const DIAL_RESULTS: [&str; 10] = [
+    "ok",
+    "unresolvable",
+    "refused",
+    "unreachable",
+    "timeout",
+    "overloaded",
+    "abandoned",
+    "tls",
+    "outbound_proxy",
+    OTHER,
+];
+
+/// Subaccount and service of all those that are not told apart, because there are too many. A
+/// tenant of that name is not either.
+pub const OVERFLOW: &str = "_other";
+
+/// The label as its table has it, or [`OTHER`].
+pub(crate) fn known<const N: usize>(table: &[&'static str; N], label: &str) -> &'static str {
+    table[position(table, label)]
+}
+
 /// The place of a label in its table, or that of [`OTHER`].
 pub(crate) fn position(table: &[&str], label: &str) -> usize {
     table.iter().position(|known| *known == label).unwrap_or(table.len() - 1)
@@ -145,7 +171,13 @@ mod tests {
 
     #[test]
     fn every_table_ends_in_other_and_repeats_nothing() {
-        for table in [&REFUSAL_REASONS[..], &HANDSHAKE_FAILURES, &STREAM_ENDINGS, &SHED_CAUSES] {
+        for table in [
+            &REFUSAL_REASONS[..],
+            &HANDSHAKE_FAILURES,
+            &STREAM_ENDINGS,
+            &SHED_CAUSES,
+            &DIAL_RESULTS,
+        ] {
             assert_eq!(table.last(), Some(&OTHER));
             for (index, label) in table.iter().enumerate() {
                 assert_eq!(position(table, label), index, "{label} is there twice");

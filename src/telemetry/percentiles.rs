@@ -2,52 +2,53 @@
 
 use std::fmt::Write;
 
+use hdrhistogram::Histogram;
+
 use crate::{
     limits::LATENCY_DIGITS,
-    telemetry::{Latency, Metric, latency},
+    telemetry::{Latency, Metric},
 };
 
 /// Lines per halving of the distance to 100 %, as in the other HdrHistogram implementations.
-const TICKS_PER_HALF_DISTANCE: u32 = 5;
+pub(super) const TICKS_PER_HALF_DISTANCE: u32 = 5;
 /// Values are printed in microseconds: milliseconds would cut a loopback chunk to two digits.
 const UNIT_NS: f64 = 1000.0;
 
-impl Latency {
-    /// Appends the distribution of one metric, in microseconds.
-    pub fn percentile_text(&self, metric: Metric, out: &mut String) {
-        self.write_percentiles(metric, out).expect("writing to a String does not fail");
-    }
+/// Appends the distribution of a histogram of nanoseconds, in microseconds: the file that plotters
+/// call `.hgrm`.
+pub fn distribution(histogram: &Histogram<u64>, out: &mut String) {
+    write_distribution(histogram, out).expect("writing to a String does not fail");
+}
 
-    fn write_percentiles(&self, metric: Metric, out: &mut String) -> std::fmt::Result {
-        let nothing;
-        let histogram = match self.histogram(metric) {
-            Some(histogram) => histogram,
-            None => {
-                nothing = latency::empty();
-                &nothing
-            }
-        };
-        writeln!(out, "# {}: {}; values in microseconds", metric.name(), metric.help())?;
-        let columns = ("Value", "Percentile", "TotalCount", "1/(1-Percentile)");
-        writeln!(out, "{:>12} {:>14} {:>10} {:>14}\n", columns.0, columns.1, columns.2, columns.3)?;
-        let mut total = 0;
-        for step in histogram.iter_quantiles(TICKS_PER_HALF_DISTANCE) {
-            total += step.count_since_last_iteration();
-            let value = step.value_iterated_to() as f64 / UNIT_NS;
-            let quantile = step.quantile_iterated_to();
-            write!(out, "{value:12.3} {quantile:14.12} {total:10}")?;
-            if quantile < 1.0 {
-                write!(out, " {:14.2}", 1.0 / (1.0 - quantile))?;
-            }
-            out.push('\n');
-        }
-        let (mean, deviation) = (histogram.mean() / UNIT_NS, histogram.stdev() / UNIT_NS);
-        let (max, count) = (histogram.max() as f64 / UNIT_NS, histogram.len());
-        let sub_buckets = 2 * 10_u64.pow(LATENCY_DIGITS.into()).next_power_of_two();
-        writeln!(out, "#[Mean    = {mean:12.3}, StdDeviation   = {deviation:12.3}]")?;
-        writeln!(out, "#[Max     = {max:12.3}, Total count    = {count:12}]")?;
-        writeln!(out, "#[Buckets = {:12}, SubBuckets     = {sub_buckets:12}]", histogram.buckets())
+impl Latency {
+    /// Appends the distribution of one metric, in microseconds, with a line on what it is.
+    pub fn percentile_text(&self, metric: Metric, out: &mut String) {
+        let (name, help) = (metric.name(), metric.help());
+        out.push_str(&format!("# {name}: {help}; values in microseconds\n"));
+        distribution(&self.recorded(metric), out);
     }
+}
+
+fn write_distribution(histogram: &Histogram<u64>, out: &mut String) -> std::fmt::Result {
+    let columns = ("Value", "Percentile", "TotalCount", "1/(1-Percentile)");
+    writeln!(out, "{:>12} {:>14} {:>10} {:>14}\n", columns.0, columns.1, columns.2, columns.3)?;
+    let mut total = 0;
+    for step in histogram.iter_quantiles(TICKS_PER_HALF_DISTANCE) {
+        total += step.count_since_last_iteration();
+        let value = step.value_iterated_to() as f64 / UNIT_NS;
+        let quantile = step.quantile_iterated_to();
+        write!(out, "{value:12.3} {quantile:14.12} {total:10}")?;
+        if quantile < 1.0 {
+            write!(out, " {:14.2}", 1.0 / (1.0 - quantile))?;
+        }
+        out.push('\n');
+    }
+    let (mean, deviation) = (histogram.mean() / UNIT_NS, histogram.stdev() / UNIT_NS);
+    let (max, count) = (histogram.max() as f64 / UNIT_NS, histogram.len());
+    let sub_buckets = 2 * 10_u64.pow(LATENCY_DIGITS.into()).next_power_of_two();
+    writeln!(out, "#[Mean    = {mean:12.3}, StdDeviation   = {deviation:12.3}]")?;
+    writeln!(out, "#[Max     = {max:12.3}, Total count    = {count:12}]")?;
+    writeln!(out, "#[Buckets = {:12}, SubBuckets     = {sub_buckets:12}]", histogram.buckets())
 }
 
 #[cfg(test)]

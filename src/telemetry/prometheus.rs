@@ -4,9 +4,12 @@
 use std::fmt::{Result, Write};
 
 use crate::telemetry::{
-    counters::{Gauge, HANDSHAKES_FAILED_SLOT, PLAIN, REFUSED_SLOT, SHED_SLOT, STREAMS_ENDED_SLOT},
+    counters::{
+        BY_WORKER, Gauge, HANDSHAKES_FAILED_SLOT, PLAIN, REFUSED_SLOT, SHED_SLOT,
+        STREAMS_ENDED_SLOT,
+    },
     names::{HANDSHAKE_FAILURES, REFUSAL_REASONS, SHED_CAUSES, STREAM_ENDINGS},
-    snapshot::{CountersSnapshot, Fact},
+    snapshot::{CountersSnapshot, Fact, Several},
 };
 
 /// Content type of the text format.
@@ -44,16 +47,21 @@ impl CountersSnapshot {
             ("shed", "cause", "What was turned away for want of a resource."),
             (SHED_SLOT, &SHED_CAUSES),
         )?;
-        for (slot, (_, name, help)) in Gauge::ALL.iter().enumerate() {
-            head(out, &format!("causeway_{name}"), "gauge", help)?;
-            for (worker, gauges) in self.gauges.iter().enumerate() {
-                writeln!(out, "causeway_{name}{{worker=\"{worker}\"}} {}", gauges[slot])?;
-            }
-        }
+        self.write_by_worker(out)?;
         for ((_, name, kind, help), value) in Fact::ALL.iter().zip(self.facts) {
             if let Some(value) = value {
                 head(out, &format!("causeway_{name}"), kind, help)?;
                 writeln!(out, "causeway_{name} {value}")?;
+            }
+        }
+        for Several { name, help, values } in &self.several {
+            head(out, &format!("causeway_{name}"), "gauge", help)?;
+            for (labels, value) in values {
+                let labels: Vec<String> = labels
+                    .iter()
+                    .map(|(name, value)| format!("{name}=\"{}\"", escape(value)))
+                    .collect();
+                writeln!(out, "causeway_{name}{{{}}} {value}", labels.join(","))?;
             }
         }
         Ok(())
@@ -66,6 +74,28 @@ impl CountersSnapshot {
             write!(out, ",{name}=\"{}\"", escape(value))?;
         }
         writeln!(out, "}} 1")
+    }
+
+    fn write_by_worker(&self, out: &mut String) -> Result {
+        for shown in &Gauge::ALL {
+            let name = shown.name;
+            head(out, &format!("causeway_{name}"), shown.kind, shown.help)?;
+            for (worker, gauges) in self.gauges.iter().enumerate() {
+                let value = gauges[shown.gauge as usize] as f64 / shown.divisor;
+                writeln!(out, "causeway_{name}{{worker=\"{worker}\"}} {value}")?;
+            }
+        }
+        let name = "causeway_worker_skew_ratio";
+        head(out, name, "gauge", "The busiest worker's share of time by the mean of all.")?;
+        writeln!(out, "{name} {}", self.skew())?;
+        for (count, name, help) in PLAIN.iter().filter(|(count, ..)| BY_WORKER.contains(count)) {
+            let name = format!("causeway_worker_{name}_total");
+            head(out, &name, "counter", &format!("{} By worker.", help))?;
+            for (worker, counts) in self.counts_of.iter().enumerate() {
+                writeln!(out, "{name}{{worker=\"{worker}\"}} {}", count.read(counts))?;
+            }
+        }
+        Ok(())
     }
 
     fn write_labelled(
@@ -82,11 +112,11 @@ impl CountersSnapshot {
     }
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) -> Result {
+pub(super) fn head(out: &mut String, name: &str, kind: &str, help: &str) -> Result {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
 }
 
-fn escape(value: &str) -> String {
+pub(super) fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
@@ -104,7 +134,12 @@ mod tests {
         workers[1].set(Gauge::Sessions, 4);
         let snapshot = CountersSnapshot::of(&workers)
             .with(Fact::Mappings, 6)
-            .labelled("engine", "io\"uring\n");
+            .labelled("engine", "io\"uring\n")
+            .with_several([Several {
+                name: "channel_tunnels_ready",
+                help: "Tunnels ready.",
+                values: vec![(vec![("service", "x\"".to_owned()), ("local", "y".to_owned())], 3)],
+            }]);
         let mut text = String::new();
         snapshot.prometheus(&mut text);
         text
@@ -120,6 +155,7 @@ mod tests {
             "causeway_sessions{worker=\"0\"} 0",
             "causeway_sessions{worker=\"1\"} 4",
             "causeway_mappings 6",
+            "causeway_channel_tunnels_ready{service=\"x\\\"\",local=\"y\"} 3",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -51,11 +51,25 @@ pub enum Fact {
     SpansSent,
     /// Spans lost: the queue was full, or no collector took them.
     SpansLost,
+    /// Bytes of buffers beyond which each worker gives small ones.
+    BufferBytesMax,
+    /// Bytes that the tunnels of each worker may be sent ahead together.
+    CreditBytesMax,
+    /// Rings of the process.
+    Rings,
+    /// Operations given to the rings.
+    RingSubmissions,
+    /// Completions the rings have brought.
+    RingCompletions,
+    /// Completions the kernel holds back because a ring is full.
+    RingOverflow,
+    /// Buffers registered with the rings.
+    RingBuffers,
 }
 
 impl Fact {
     /// Every fact with its name, its Prometheus type and its help, in the order of their slots.
-    pub(crate) const ALL: [(Self, &'static str, &'static str, &'static str); 22] = [
+    pub(crate) const ALL: [(Self, &'static str, &'static str, &'static str); 29] = [
         (Self::StartTime, "start_time_seconds", "gauge", "Start of the process, Unix time."),
         (Self::Mappings, "mappings", "gauge", "Service mappings in force."),
         (Self::MappingProblems, "mapping_problems", "gauge", "Problems in the mapping files."),
@@ -143,7 +157,50 @@ impl Fact {
             "counter",
             "Spans lost: the queue was full, or no collector took them.",
         ),
+        (
+            Self::BufferBytesMax,
+            "buffer_bytes_max",
+            "gauge",
+            "Bytes of buffers beyond which each worker gives small ones.",
+        ),
+        (
+            Self::CreditBytesMax,
+            "credit_bytes_max",
+            "gauge",
+            "Bytes that the tunnels of each worker may be sent ahead together.",
+        ),
+        (Self::Rings, "rings", "gauge", "Rings of the process."),
+        (
+            Self::RingSubmissions,
+            "ring_submissions_total",
+            "counter",
+            "Operations given to the rings.",
+        ),
+        (
+            Self::RingCompletions,
+            "ring_completions_total",
+            "counter",
+            "Completions the rings have brought.",
+        ),
+        (
+            Self::RingOverflow,
+            "ring_completions_overflowed",
+            "gauge",
+            "Completions that the kernel holds back because a ring is full.",
+        ),
+        (Self::RingBuffers, "ring_buffers", "gauge", "Buffers registered with the rings."),
     ];
+}
+
+/// A gauge of each of several things that the configuration names, with labels that it gives.
+#[derive(Clone, Debug)]
+pub struct Several {
+    /// Behind `causeway_`.
+    pub name: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// The labels of each thing, and its number.
+    pub values: Vec<(Vec<(&'static str, String)>, u64)>,
 }
 
 /// All workers' counters at one moment.
@@ -151,28 +208,37 @@ impl Fact {
 pub struct CountersSnapshot {
     /// Sums over all workers.
     pub(crate) counts: [u64; SLOTS],
+    /// Worker by worker.
+    pub(crate) counts_of: Vec<[u64; SLOTS]>,
+    /// Whether the last tunnels opened.
+    pub(crate) tunnels_open: bool,
     /// Worker by worker, because an uneven load is what one wants to see.
     pub(crate) gauges: Vec<[u64; Gauge::ALL.len()]>,
     /// None: not known, so not shown.
     pub(crate) facts: [Option<u64>; Fact::ALL.len()],
     /// Labels of the build information.
     pub(crate) labels: Vec<(&'static str, String)>,
+    pub(crate) several: Vec<Several>,
 }
 
 impl CountersSnapshot {
     /// Reads the counters of all workers, whatever holds them (`&[Arc<Counters>]`).
     pub fn of(workers: &[impl Deref<Target = Counters>]) -> Self {
         let mut counts = [0; SLOTS];
-        for worker in workers {
-            for (sum, count) in counts.iter_mut().zip(worker.read_counts()) {
+        let counts_of: Vec<_> = workers.iter().map(|worker| worker.read_counts()).collect();
+        for worker in &counts_of {
+            for (sum, count) in counts.iter_mut().zip(worker) {
                 *sum += count;
             }
         }
         Self {
             counts,
+            counts_of,
+            tunnels_open: workers.iter().all(|worker| worker.openings().are_healthy()),
             gauges: workers.iter().map(|worker| worker.read_gauges()).collect(),
             facts: [None; Fact::ALL.len()],
             labels: Vec::new(),
+            several: Vec::new(),
         }
     }
 
@@ -180,6 +246,13 @@ impl CountersSnapshot {
     #[must_use]
     pub fn with(mut self, fact: Fact, value: u64) -> Self {
         self.facts[fact as usize] = Some(value);
+        self
+    }
+
+    /// Adds gauges of things that the configuration names.
+    #[must_use]
+    pub fn with_several(mut self, several: impl IntoIterator<Item = Several>) -> Self {
+        self.several.extend(several);
         self
     }
 
@@ -193,6 +266,14 @@ impl CountersSnapshot {
     /// Sum of a counter over all workers.
     pub fn count(&self, count: Count) -> u64 {
         count.read(&self.counts)
+    }
+
+    /// How uneven the workers' load is: the busiest one's share of time by the mean of all; 1 is
+    /// even, and so is doing nothing.
+    pub fn skew(&self) -> f64 {
+        let busy = self.gauges.iter().map(|worker| worker[Gauge::BusyMillionths as usize]);
+        let (most, sum) = busy.fold((0, 0), |(most, sum), one| (most.max(one), sum + one));
+        if sum == 0 { 1.0 } else { most as f64 * self.gauges.len() as f64 / sum as f64 }
     }
 
     /// Sum of a gauge over all workers.
@@ -219,6 +300,17 @@ mod tests {
         assert_eq!(snapshot.count(Count::BytesUp), 12);
         assert_eq!(snapshot.count(Count::Refused("draining")), 1);
         assert_eq!(snapshot.gauge(Gauge::Streams), 7);
+    }
+
+    #[test]
+    fn skew_is_the_busiest_worker_by_the_mean() {
+        let workers = [Arc::new(Counters::new()), Arc::new(Counters::new())];
+        assert_eq!(CountersSnapshot::of(&workers).skew(), 1.0);
+        for (busy, skew) in [([300_000, 300_000], 1.0), ([600_000, 200_000], 1.5), ([9, 0], 2.0)] {
+            workers[0].set(Gauge::BusyMillionths, busy[0]);
+            workers[1].set(Gauge::BusyMillionths, busy[1]);
+            assert_eq!(CountersSnapshot::of(&workers).skew(), skew, "{busy:?}");
+        }
     }
 
     #[test]

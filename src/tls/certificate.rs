@@ -23,6 +23,8 @@ pub struct Facts {
     pub not_before: SystemTime,
     /// The end of its validity.
     pub not_after: SystemTime,
+    /// When the first of the authorities given with it ends, once they are read.
+    pub authority_not_after: Option<SystemTime>,
     /// The subaccount and location a client's certificate names, where it names any.
     pub identity: Option<Identity>,
     /// What an operator should look at although the files can be used, one sentence each.
@@ -55,6 +57,7 @@ impl Facts {
             subject: certificate.subject().to_string(),
             not_before: system_time(certificate.validity().not_before),
             not_after: system_time(certificate.validity().not_after),
+            authority_not_after: None,
             identity: match purpose {
                 Purpose::Server => None,
                 Purpose::Client => identity(der).ok(),

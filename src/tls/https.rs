@@ -1,19 +1,22 @@
-//! A plain HTTPS server's side of TLS, for what is not a tunnel: no client certificates, and the
-//! byte streams of an async runtime instead of our own sessions.
+//! Plain HTTPS, for what is not a tunnel: the byte streams of an async runtime instead of our own
+//! sessions, and client certificates only where they are asked for.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::ServerConfig;
+use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::DefaultTimeProvider;
+use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::tls::certificate::Purpose;
 use crate::tls::material::own_key;
 use crate::tls::pem::PemFile;
-use crate::tls::server::OneCertificate;
+use crate::tls::server::{OneCertificate, client_verifier};
+use crate::tls::trust::Authorities;
 use crate::tls::{Facts, MaterialError, MaterialProblem, provider};
 
 /// Accepts HTTPS connections; cheap to clone.
@@ -24,26 +27,39 @@ pub struct HttpsServer(tokio_rustls::TlsAcceptor);
 pub type HttpsStream<S> = tokio_rustls::server::TlsStream<S>;
 
 impl HttpsServer {
-    /// Loads and checks a certificate chain and its key. `now` decides which warnings are due.
+    /// Loads and checks a certificate chain and its key, and the authorities of clients that may
+    /// show a certificate. `now` decides which warnings are due.
     ///
     /// # Errors
     /// Names the file, what is wrong with it and what to do.
     pub fn load(
         certificate: &Path,
         private_key: &Path,
+        client_ca: Option<&Path>,
         now: SystemTime,
     ) -> Result<(Self, Facts), MaterialError> {
         let (chain, key) = (PemFile::read(certificate)?, PemFile::read(private_key)?);
-        let (own, facts) = own_key(&chain, &key, Purpose::Server, now)?;
+        let (own, mut facts) = own_key(&chain, &key, Purpose::Server, now)?;
         let unusable =
             |error: rustls::Error| chain.error(MaterialProblem::Unusable(error.to_string()));
         let clock = Arc::new(DefaultTimeProvider);
         // API servers of ten years ago speak 1.2.
-        let mut config = ServerConfig::builder_with_details(provider::provider(), clock)
+        let config = ServerConfig::builder_with_details(provider::provider(), clock)
             .with_protocol_versions(provider::versions(true))
-            .map_err(unusable)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(OneCertificate(own)));
+            .map_err(unusable)?;
+        let config = match client_ca {
+            None => config.with_no_client_auth(),
+            Some(client_ca) => {
+                let client_ca = PemFile::read(client_ca)?;
+                let (_, roots) = Authorities::read(&client_ca, now, &mut facts.warnings)?;
+                let clients =
+                    client_verifier(roots, Vec::new(), &provider::provider()).map_err(|error| {
+                        client_ca.error(MaterialProblem::Unusable(error.to_string()))
+                    })?;
+                config.with_client_cert_verifier(clients)
+            }
+        };
+        let mut config = config.with_cert_resolver(Arc::new(OneCertificate(own)));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok((Self(Arc::new(config).into()), facts))
     }
@@ -57,5 +73,60 @@ impl HttpsServer {
         stream: S,
     ) -> io::Result<HttpsStream<S>> {
         self.0.accept(stream).await
+    }
+}
+
+/// Whether the client of an accepted connection showed a certificate; one that is not of the
+/// authorities asked for has ended the handshake.
+pub fn shows_certificate<S>(stream: &HttpsStream<S>) -> bool {
+    stream.get_ref().1.peer_certificates().is_some()
+}
+
+/// Opens HTTPS connections to servers of an authority; cheap to clone.
+#[derive(Clone)]
+pub struct HttpsClient(tokio_rustls::TlsConnector);
+
+impl HttpsClient {
+    /// Loads the authority, and the certificate and key to show where there are such.
+    ///
+    /// # Errors
+    /// Names the file, what is wrong with it and what to do.
+    pub fn load(
+        ca: &Path,
+        own: Option<(&Path, &Path)>,
+        now: SystemTime,
+    ) -> Result<Self, MaterialError> {
+        let ca = PemFile::read(ca)?;
+        let unusable =
+            |error: rustls::Error| ca.error(MaterialProblem::Unusable(error.to_string()));
+        let (_, roots) = Authorities::read(&ca, now, &mut Vec::new())?;
+        let clock = Arc::new(DefaultTimeProvider);
+        let config = ClientConfig::builder_with_details(provider::provider(), clock)
+            .with_protocol_versions(provider::versions(false))
+            .map_err(unusable)?
+            .with_root_certificates(roots);
+        let mut config = match own {
+            None => config.with_no_client_auth(),
+            Some((certificate, private_key)) => {
+                let (chain, key) = (PemFile::read(certificate)?, PemFile::read(private_key)?);
+                let (own, _) = own_key(&chain, &key, Purpose::Client, now)?;
+                config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)))
+            }
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config).into()))
+    }
+
+    /// Does the handshake of a connection to `host`, a name or an address.
+    ///
+    /// # Errors
+    /// The server is no TLS server, or not of the authority, or not of that name.
+    pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        host: &str,
+        stream: S,
+    ) -> io::Result<tokio_rustls::client::TlsStream<S>> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        self.0.connect(name, stream).await
     }
 }

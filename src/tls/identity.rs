@@ -76,14 +76,25 @@ pub fn identity(certificate: &CertificateDer<'_>) -> Result<Identity, IdentityEr
         Some(subaccount) => subaccount,
         None => common_name(&certificate)?.ok_or(IdentityError::NoSubaccount)?,
     };
-    check("subaccount", &subaccount)?;
-    if subaccount.is_empty() {
-        return Err(IdentityError::BadId { field: "subaccount", why: "is empty" });
+    let serial = serial_text(certificate.raw_serial());
+    Ok(Identity { serial, ..Identity::of(subaccount, location)? })
+}
+
+impl Identity {
+    /// Whom a certificate would stand for that names these ids.
+    ///
+    /// # Errors
+    /// An id is not acceptable.
+    pub fn of(subaccount: String, location: Option<String>) -> Result<Self, IdentityError> {
+        check("subaccount", &subaccount)?;
+        if subaccount.is_empty() {
+            return Err(IdentityError::BadId { field: "subaccount", why: "is empty" });
+        }
+        if let Some(location) = &location {
+            check("location", location)?;
+        }
+        Ok(Self { subaccount, location, serial: String::new() })
     }
-    if let Some(location) = &location {
-        check("location", location)?;
-    }
-    Ok(Identity { subaccount, location, serial: serial_text(certificate.raw_serial()) })
 }
 
 /// The URN that names a subaccount in a certificate.
@@ -206,7 +217,7 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-fn serial_text(serial: &[u8]) -> String {
+pub(super) fn serial_text(serial: &[u8]) -> String {
     // DER puts a zero in front where the number would otherwise be negative.
     let digits = match serial {
         [0, rest @ ..] if !rest.is_empty() => rest,

@@ -17,8 +17,8 @@ use crate::tls::pem::PemFile;
 use crate::tls::server::ServerParts;
 use crate::tls::trust::Authorities;
 use crate::tls::{
-    Alpn, ClientTls, Facts, MaterialError, MaterialProblem, ServerTls, TlsError, certificate,
-    provider,
+    Alpn, CertificateEntry, CertificateUse, ClientTls, Facts, MaterialError, MaterialProblem,
+    ServerTls, TlsError, certificate, inventory, provider,
 };
 
 /// The files of a server.
@@ -52,6 +52,8 @@ pub struct ServerMaterial {
     pub tls: ServerTls,
     /// What the server's certificate says.
     pub facts: Facts,
+    /// Everything the files hold.
+    pub inventory: Vec<CertificateEntry>,
     /// Changes when any byte of the files does.
     pub fingerprint: Fingerprint,
 }
@@ -63,6 +65,8 @@ pub struct ClientMaterial {
     pub tls: ClientTls,
     /// What the client's certificate says.
     pub facts: Facts,
+    /// Everything the files hold.
+    pub inventory: Vec<CertificateEntry>,
     /// Changes when any byte of the files does.
     pub fingerprint: Fingerprint,
 }
@@ -126,6 +130,7 @@ pub fn load_server(
     let [certificate, private_key, client_ca] = &read;
     let (key, mut facts) = own_key(certificate, private_key, Purpose::Server, now)?;
     let (authorities, client_roots) = Authorities::read(client_ca, now, &mut facts.warnings)?;
+    facts.authority_not_after = authorities.first_end;
     let crls = match &crl {
         Some(crl) => authorities.read_revocation_lists(crl, client_ca, now, &mut facts.warnings)?,
         None => Vec::new(),
@@ -139,7 +144,10 @@ pub fn load_server(
         clock: Arc::new(DefaultTimeProvider),
     })
     .map_err(|error| unusable(crl.as_ref().unwrap_or(certificate), &error))?;
-    Ok(ServerMaterial { tls, facts, fingerprint: Fingerprint::of(read.iter().chain(&crl)) })
+    let mut inventory = inventory_of(certificate, client_ca);
+    inventory.extend(crl.iter().flat_map(inventory::revocation_lists));
+    let fingerprint = Fingerprint::of(read.iter().chain(&crl));
+    Ok(ServerMaterial { tls, facts, inventory, fingerprint })
 }
 
 /// Loads and checks a client's files. `now` decides which warnings are due.
@@ -155,10 +163,17 @@ pub fn load_client(
     let read = files.read()?;
     let [certificate, private_key, ca] = &read;
     let (key, mut facts) = own_key(certificate, private_key, Purpose::Client, now)?;
-    let (_, roots) = Authorities::read(ca, now, &mut facts.warnings)?;
+    let (authorities, roots) = Authorities::read(ca, now, &mut facts.warnings)?;
+    facts.authority_not_after = authorities.first_end;
     let tls = ClientTls::new(key, roots, alpn, allow_tls12)
         .map_err(|error| unusable(certificate, &error))?;
-    Ok(ClientMaterial { tls, facts, fingerprint: Fingerprint::of(&read) })
+    let inventory = inventory_of(certificate, ca);
+    Ok(ClientMaterial { tls, facts, inventory, fingerprint: Fingerprint::of(&read) })
+}
+
+fn inventory_of(certificate: &PemFile, ca: &PemFile) -> Vec<CertificateEntry> {
+    let own = inventory::certificates(certificate, CertificateUse::Own);
+    own.into_iter().chain(inventory::certificates(ca, CertificateUse::Trusted)).collect()
 }
 
 fn read_three(one: &Path, two: &Path, three: &Path) -> Result<[PemFile; 3], MaterialError> {

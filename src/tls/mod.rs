@@ -10,6 +10,7 @@ mod connection;
 mod error;
 mod https;
 mod identity;
+mod inventory;
 mod issue;
 mod material;
 mod material_error;
@@ -29,8 +30,9 @@ pub use rustls::pki_types::CertificateDer;
 pub use certificate::Facts;
 pub use client::ClientTls;
 pub use error::{CertificateFault, TlsError};
-pub use https::{HttpsServer, HttpsStream};
+pub use https::{HttpsClient, HttpsServer, HttpsStream, shows_certificate};
 pub use identity::{Identity, IdentityError, identity};
+pub use inventory::{CertificateEntry, CertificateUse};
 pub use issue::{Authority, IssueError, Issued, Revoked, Validity, read_revocation_list};
 pub use material::{
     ClientFiles, ClientMaterial, Fingerprint, ServerFiles, ServerMaterial, load_client, load_server,

@@ -103,7 +103,7 @@ impl fmt::Debug for ServerTls {
 /// loading refuses CRLs that no CA of the file signed, and a client cannot choose its issuer. An
 /// outdated CRL keeps revoking what it lists (loading warns): refusing everybody because a
 /// publishing job stalled is the greater harm.
-fn client_verifier(
+pub(super) fn client_verifier(
     roots: RootCertStore,
     crls: Vec<CertificateRevocationListDer<'static>>,
     provider: &Arc<rustls::crypto::CryptoProvider>,

@@ -14,6 +14,8 @@ use crate::tls::{MaterialError, MaterialProblem};
 /// The CAs of one file.
 pub(super) struct Authorities {
     certificates: Vec<CertificateDer<'static>>,
+    /// When the first of them ends.
+    pub(super) first_end: Option<SystemTime>,
 }
 
 impl Authorities {
@@ -26,6 +28,7 @@ impl Authorities {
     ) -> Result<(Self, RootCertStore), MaterialError> {
         let certificates = file.certificates()?;
         let mut roots = RootCertStore::empty();
+        let mut first_end = None;
         for (index, der) in certificates.iter().enumerate() {
             let position = index + 1;
             let bad = |why: String| file.error(MaterialProblem::BadCertificate { position, why });
@@ -36,11 +39,12 @@ impl Authorities {
                 warnings.push(format!("{subject}, given as a CA, is not a CA's certificate"));
             }
             let end = system_time(certificate.validity().not_after);
+            first_end = Some(first_end.map_or(end, |first: SystemTime| first.min(end)));
             if end < now {
                 warnings.push(format!("the CA {subject} expired on {}", date_text(end)));
             }
         }
-        Ok((Self { certificates }, roots))
+        Ok((Self { certificates, first_end }, roots))
     }
 
     /// Reads revocation lists that these CAs signed.

@@ -24,6 +24,8 @@ pub enum Ending {
     Drained,
     /// The tunnel was held open without a request for too long.
     PhaseTimeout,
+    /// An operator ended it, or the tunnel it rode on.
+    Killed,
 }
 
 impl Ending {
@@ -40,6 +42,7 @@ impl Ending {
             Self::CertificateRevoked => "certificate_revoked",
             Self::Drained => "drained",
             Self::PhaseTimeout => "phase_timeout",
+            Self::Killed => "killed",
         }
     }
 
@@ -58,6 +61,7 @@ impl Ending {
             Self::CertificateRevoked => "the connector's certificate is no longer accepted",
             Self::Drained => "it was open when limits.drain_deadline_seconds had passed",
             Self::PhaseTimeout => "no request came in time",
+            Self::Killed => "an operator ended it",
         }
     }
 

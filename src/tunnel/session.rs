@@ -36,6 +36,37 @@ pub enum Phase {
     Lingering,
 }
 
+impl Phase {
+    /// Every phase.
+    pub const ALL: [Self; 9] = [
+        Self::Held,
+        Self::Handshake,
+        Self::Waiting,
+        Self::Head,
+        Self::Dialling,
+        Self::Opening,
+        Self::Carrying,
+        Self::Relaying,
+        Self::Lingering,
+    ];
+
+    /// The stable name for lists.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Handshake => "handshake",
+            Self::Waiting => "waiting",
+            Self::Head => "head",
+            Self::Dialling => "dialling",
+            Self::Opening => "opening",
+            Self::Carrying => "carrying",
+            Self::Relaying => "relaying",
+            Self::Lingering => "lingering",
+        }
+    }
+}
+
 /// The timed state of one session.
 #[derive(Debug)]
 pub struct Session {

@@ -101,10 +101,14 @@ impl Stream {
         self.up.is_idle(now) && self.down.is_idle(now)
     }
 
+    /// When a byte last moved, or a direction began or finished.
+    pub fn last_moved(&self) -> Instant {
+        self.up.last_moved().max(self.down.last_moved())
+    }
+
     /// The timeout that has passed, if one has.
     pub fn overdue(&self, now: Instant) -> Option<Ending> {
-        let last_moved = self.up.last_moved().max(self.down.last_moved());
-        let quiet = now.saturating_duration_since(last_moved);
+        let quiet = now.saturating_duration_since(self.last_moved());
         if self.up.is_finished() != self.down.is_finished() && quiet >= self.timeouts.half_closed {
             return Some(Ending::HalfClosedTimeout);
         }

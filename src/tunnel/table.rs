@@ -1,5 +1,7 @@
 //! The slab of a worker's sessions, keyed by index and generation.
 
+use std::ops::Range;
+
 use slab::Slab;
 
 /// Names one entry. A key of an entry that is gone never names the one that took its place.
@@ -7,6 +9,26 @@ use slab::Slab;
 pub struct Key {
     index: usize,
     generation: u64,
+}
+
+impl Key {
+    /// The key of the entry at `index` that was the `generation`-th to be added.
+    #[must_use]
+    pub fn new(index: usize, generation: u64) -> Self {
+        Self { index, generation }
+    }
+
+    /// Its place in the slab.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.index
+    }
+
+    /// How many entries were added before it.
+    #[must_use]
+    pub fn generation(self) -> u64 {
+        self.generation
+    }
 }
 
 #[derive(Debug)]
@@ -64,6 +86,19 @@ impl<T> Table<T> {
         self.entries.iter().map(|(_, entry)| &entry.value)
     }
 
+    /// The entries at some places of the slab, which may be empty; see [`Table::places`].
+    pub fn part(&self, places: Range<usize>) -> impl Iterator<Item = (Key, &T)> {
+        places.filter_map(|index| {
+            let entry = self.entries.get(index)?;
+            Some((Key { index, generation: entry.generation }, &entry.value))
+        })
+    }
+
+    /// As many places as the slab has now, empty ones included.
+    pub fn places(&self) -> usize {
+        self.entries.capacity()
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -89,6 +124,20 @@ mod tests {
         assert_eq!(table.get(first), None);
         assert_eq!(table.remove(first), None);
         assert_eq!(table.get(second), Some(&"second"));
+    }
+
+    #[test]
+    fn parts_show_every_entry_once_with_its_key() {
+        let mut table = Table::new(10);
+        let keys: Vec<Key> = (0..7).map(|value| table.insert(value).unwrap()).collect();
+        table.remove(keys[2]);
+        let mut seen = Vec::new();
+        for from in (0..table.places()).step_by(3) {
+            let part = table.part(from..from + 3);
+            seen.extend(part.map(|(key, value)| (key, *value)));
+        }
+        let wanted: Vec<_> = keys.into_iter().zip(0..).filter(|(_, value)| *value != 2).collect();
+        assert_eq!(seen, wanted);
     }
 
     #[test]

@@ -3,14 +3,13 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::SocketAddr,
     os::fd::OwnedFd,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{Load, Mailbox, Message, Role, Worker};
+use super::{Accepted, Load, Mailbox, Message, Role, Worker};
 use crate::{
     engine::{Listener, exhausted},
     telemetry::{Count, Repeats, Verdict},
@@ -57,7 +56,10 @@ pub(super) async fn accept_loop<R: Role>(
     let mut repeats = Repeats::new(1, FAILURE_LINES_INTERVAL);
     loop {
         match door.listener.accept().await {
-            Ok((fd, peer)) => place(&worker, &role, (fd, peer), &door, &mailboxes),
+            Ok((fd, peer)) => {
+                let accepted = Accepted { fd, peer, listener: door.number, at: Instant::now() };
+                place(&worker, &role, accepted, &door, &mailboxes);
+            }
             Err(_) if door.closed.get() => return,
             Err(error) => {
                 worker.shard.count(Count::AcceptShed);
@@ -93,25 +95,24 @@ fn is_turned_away(error: &io::Error) -> bool {
 fn place<R: Role>(
     worker: &Rc<Worker>,
     role: &Rc<R>,
-    (fd, peer): (OwnedFd, SocketAddr),
+    accepted: Accepted,
     door: &Door,
     mailboxes: &[Mailbox<R::Message>],
 ) {
-    let listener = door.number;
     worker.shard.count(Count::Accepted);
     worker.publish_load();
     let load: &Load = &worker.load;
     let best = load.best(worker.shard.index, &door.group.borrow());
     if best == worker.shard.index {
         load.placed(best);
-        return role.accepted(worker, fd, peer, listener);
+        return role.accepted(worker, accepted);
     }
-    match mailboxes[best].try_send(Message::Adopt { fd, peer, listener }) {
+    match mailboxes[best].try_send(Message::Adopt(accepted)) {
         Ok(()) => {
             load.placed(best);
             worker.shard.count(Count::HandedOver);
         }
-        Err(Message::Adopt { fd, peer, listener }) => role.accepted(worker, fd, peer, listener),
+        Err(Message::Adopt(accepted)) => role.accepted(worker, accepted),
         Err(_) => unreachable!("a mailbox gives back what it was given"),
     }
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     engine::Kind,
     limits,
-    telemetry::{Counters, Gauge, Latency, Records},
+    telemetry::{Counters, Gauge, News, Openings, Records},
 };
 
 /// How many workers, on which engine and cores.
@@ -37,7 +37,9 @@ pub struct Plan {
 pub struct Crew<M> {
     mailboxes: Vec<Mailbox<M>>,
     counters: Vec<Arc<Counters>>,
+    openings: Arc<Openings>,
     load: Load,
+    plan: Plan,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -84,26 +86,30 @@ pub fn start<R: Role>(
     }
     let mailboxes: Vec<_> = boxes.iter().map(|(mailbox, _, _)| mailbox.clone()).collect();
     let load = Load::new(count);
-    let mut crew = Crew { mailboxes, counters: Vec::new(), load, threads: Mutex::default() };
+    let plan = plan.clone();
+    let openings = Arc::new(Openings::default());
+    let threads = Mutex::default();
+    let (counters, shared) = (Vec::new(), openings.clone());
+    let mut crew = Crew { mailboxes, counters, openings: shared, load, plan, threads };
     for (index, ((_, inbox, wake), listeners)) in boxes.into_iter().zip(per_worker).enumerate() {
-        let counters = Arc::new(Counters::new());
+        let counters = Arc::new(Counters::beside(&openings));
         crew.counters.push(counters.clone());
         let post = Post::<R> {
             index,
-            kind: plan.kind,
-            core: plan.cores[index],
+            kind: crew.plan.kind,
+            core: crew.plan.cores[index],
             listeners,
             inbox,
             wake,
             mailboxes: crew.mailboxes.clone(),
             counters,
-            records: plan.records.clone(),
+            records: crew.plan.records.clone(),
             load: crew.load.clone(),
         };
         let make = make.clone();
         let (started, outcome) = crossbeam_channel::bounded(1);
         let thread = std::thread::Builder::new()
-            .name(format!("{THREAD_PREFIX}{}-{index}", plan.role))
+            .name(format!("{THREAD_PREFIX}{}-{index}", crew.plan.role))
             .spawn(move || run(post, make, |ready| drop(started.send(ready))))?;
         crew.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
         outcome.recv().unwrap_or_else(|_| Err(io::Error::other("a worker ended as it began")))?;
@@ -154,32 +160,47 @@ impl<M> Crew<M> {
         &self.counters
     }
 
+    /// How the last tunnels opened.
+    pub fn openings(&self) -> &Arc<Openings> {
+        &self.openings
+    }
+
     /// Sessions of every worker, a tick old at most.
     pub fn sessions(&self) -> Vec<usize> {
         self.load.sessions()
     }
 
-    /// Latency samples of all workers since the last call, and a line for each worker that did
-    /// not answer within [`limits::WORKER_ANSWER_TIMEOUT`].
-    pub fn take_latency(&self) -> (Latency, Vec<String>) {
+    /// What each worker recorded since the last call, with its number, and a line for each one
+    /// that did not answer within [`limits::WORKER_ANSWER_TIMEOUT`].
+    pub fn take_news(&self) -> (Vec<(usize, News)>, Vec<String>) {
         let deadline = Instant::now() + limits::WORKER_ANSWER_TIMEOUT;
         let answers: Vec<_> = self
             .mailboxes
             .iter()
             .map(|mailbox| {
                 let (answer, answered) = crossbeam_channel::bounded(1);
-                mailbox.try_send(Message::TakeLatency(answer)).ok().map(|()| answered)
+                mailbox.try_send(Message::TakeNews(answer)).ok().map(|()| answered)
             })
             .collect();
-        let mut latency = Latency::new();
+        let mut news = Vec::with_capacity(answers.len());
         let mut problems = Vec::new();
         for (worker, answered) in answers.into_iter().enumerate() {
             match answered.and_then(|answered| answered.recv_deadline(deadline).ok()) {
-                Some(part) => latency.merge(&part),
+                Some(part) => news.push((worker, part)),
                 None => problems.push(format!("worker {worker} did not answer in time")),
             }
         }
-        (latency, problems)
+        (news, problems)
+    }
+
+    /// How the workers were started.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The mailbox of every worker, to ask their roles.
+    pub fn mailboxes(&self) -> &[Mailbox<M>] {
+        &self.mailboxes
     }
 
     /// The workers that should take messages and do not: those that do not answer within

@@ -1,26 +1,34 @@
 //! Messages to a worker: a bounded crossbeam channel, and an eventfd that wakes its loop.
 
-use std::{net::SocketAddr, os::fd::OwnedFd, sync::Arc};
+use std::{net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
+use super::{Look, Seen};
 use crate::{
     engine::{Wake, Waker, wake_pair},
     limits,
-    telemetry::Latency,
+    relay::Face,
+    telemetry::News,
+    tunnel::Key,
 };
+
+/// A connection that was accepted and that nobody serves yet.
+pub struct Accepted {
+    /// The connection.
+    pub fd: OwnedFd,
+    /// Its other end.
+    pub peer: SocketAddr,
+    /// Which of the process's listeners it belongs to.
+    pub listener: usize,
+    /// When.
+    pub at: Instant,
+}
 
 /// What can be asked of any worker; `M` is what its role understands besides.
 pub enum Message<M> {
-    /// Take over a connection that another worker accepted on listener number `listener`.
-    Adopt {
-        /// The connection.
-        fd: OwnedFd,
-        /// Its other end.
-        peer: SocketAddr,
-        /// Which of the worker's listeners it belongs to.
-        listener: usize,
-    },
+    /// Take over a connection that another worker accepted.
+    Adopt(Accepted),
     /// Accept on another listener.
     Listen {
         /// Its number, which no other open one has.
@@ -39,8 +47,12 @@ pub enum Message<M> {
     },
     /// Accept nothing more on a listener.
     Unlisten(usize),
-    /// Hand out the latency samples since the last time.
-    TakeLatency(Sender<Latency>),
+    /// Hand out what was recorded since the last time.
+    TakeNews(Sender<News>),
+    /// Tell which tunnels or streams there are.
+    Look(Box<Look>, Sender<Seen>),
+    /// End one of them; tell whether there was such a one.
+    Kill(Key, Face, Sender<bool>),
     /// Say that it still takes messages.
     Answer(Sender<()>),
     /// Accept nothing more; end when the last session is gone.

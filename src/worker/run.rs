@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    net::SocketAddr,
     os::fd::OwnedFd,
     rc::Rc,
     sync::Arc,
@@ -12,14 +11,16 @@ use std::{
 use crossbeam_channel::Receiver;
 
 use super::{
-    Load, Mailbox, Message,
+    Accepted, Load, Mailbox, Message,
     accept::{Door, accept_loop},
+    busy::BusyClock,
+    look::{kill, look},
 };
 use crate::{
-    engine::{self, BufferPool, Kind, Runtime, Wake},
+    engine::{self, BufferPool, Kind, Registration, Runtime, Wake},
     limits,
-    relay::Shard,
-    telemetry::{Counters, Gauge, Records},
+    relay::{Live, Shard},
+    telemetry::{Count, Counters, Gauge, Records},
     tunnel::{Ending, Phase},
 };
 
@@ -28,14 +29,8 @@ pub trait Role: 'static {
     /// What control threads tell the role.
     type Message: Send + 'static;
 
-    /// A connection was accepted on listener number `listener`. Must not block.
-    fn accepted(
-        self: &Rc<Self>,
-        worker: &Rc<Worker>,
-        fd: OwnedFd,
-        peer: SocketAddr,
-        listener: usize,
-    );
+    /// A connection was accepted. Must not block.
+    fn accepted(self: &Rc<Self>, worker: &Rc<Worker>, accepted: Accepted);
 
     /// A control thread has something to say.
     fn message(self: &Rc<Self>, worker: &Rc<Worker>, message: Self::Message);
@@ -69,6 +64,13 @@ impl Worker {
         self.load.publish(shard.index, shard.pool.bytes_in_use(), shard.session_count());
     }
 
+    /// Counts what the pool has counted.
+    fn publish_pool(&self) {
+        let Shard { counters, pool, .. } = &*self.shard;
+        let known = counters.count(Count::BuffersShrunk);
+        counters.add(Count::BuffersShrunk, pool.shrunk() - known);
+    }
+
     /// Shows the admin side where the sessions stand, a tick old at most.
     fn publish(&self, census: &Census) {
         let counters = &self.shard.counters;
@@ -83,6 +85,8 @@ impl Worker {
             (Gauge::BufferBytes, self.shard.pool.bytes_in_use()),
             (Gauge::MemoryBytes, memory),
             (Gauge::MemoryBytesMax, memory_max.unwrap_or_default()),
+            (Gauge::Tunnels, census.tunnels),
+            (Gauge::CreditBytes, self.shard.credit_bytes()),
         ] {
             counters.set(gauge, value as u64);
         }
@@ -125,12 +129,14 @@ struct Census {
     streams: usize,
     handshakes: usize,
     dials: usize,
+    tunnels: usize,
 }
 
 impl Census {
-    fn add(&mut self, phase: Phase) {
+    fn add(&mut self, live: &Live) {
         self.sessions += 1;
-        match phase {
+        self.tunnels += usize::from(live.is_tunnel());
+        match live.phase() {
             Phase::Handshake => self.handshakes += 1,
             Phase::Dialling => self.dials += 1,
             Phase::Relaying => self.streams += 1,
@@ -188,6 +194,9 @@ pub(super) fn run<R: Role>(
             worker = post.index, engine = %post.kind, flags = driver.flags(),
             registered = ?pool.registered(), "worker starts"
         );
+        if let Registration::Registered(bytes) = pool.registered() {
+            post.counters.set(Gauge::RegisteredBytes, *bytes as u64);
+        }
         let shard = Shard::new(post.index, driver.clone(), pool, post.counters);
         let shard = Rc::new(shard.with_records(post.records));
         let adopt = |Posted { number, fd, group }: Posted| Door::new(number, fd, group);
@@ -230,6 +239,7 @@ fn open<R: Role>(
 async fn tick<R: Role>(worker: Rc<Worker>, role: Rc<R>) {
     let mut interval = tokio::time::interval(limits::TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut clock = BusyClock::new(Instant::now());
     loop {
         interval.tick().await;
         let now = Instant::now();
@@ -240,7 +250,7 @@ async fn tick<R: Role>(worker: Rc<Worker>, role: Rc<R>) {
             if worker.has_drained_for(limits::DRAIN_GRACE, now) {
                 live.drain();
             }
-            census.add(live.phase());
+            census.add(live);
         });
         if pressed {
             worker.shard.pool.empty();
@@ -249,6 +259,9 @@ async fn tick<R: Role>(worker: Rc<Worker>, role: Rc<R>) {
         }
         worker.publish_load();
         worker.publish(&census);
+        worker.publish_pool();
+        worker.shard.tick(now);
+        clock.tick(&worker.shard.counters, now);
         role.tick(&worker, now);
     }
 }
@@ -263,8 +276,9 @@ async fn serve<R: Role>(
     loop {
         while let Ok(message) = inbox.try_recv() {
             match message {
-                Message::Adopt { fd, peer, listener } => {
-                    role.accepted(worker, fd, peer, listener);
+                Message::Adopt(accepted) => {
+                    worker.shard.count(Count::Adopted);
+                    role.accepted(worker, accepted);
                 }
                 Message::Listen { .. } if worker.is_draining() => {}
                 Message::Listen { listener, fd, group } => match Door::new(listener, fd, group) {
@@ -273,9 +287,17 @@ async fn serve<R: Role>(
                 },
                 Message::Regroup { listener, group } => worker.regroup(listener, &group),
                 Message::Unlisten(listener) => worker.unlisten(listener),
-                Message::TakeLatency(answer) => {
-                    // The asker may have given up waiting; its samples then go with it.
-                    let _ = answer.send(worker.shard.take_latency());
+                Message::TakeNews(answer) => {
+                    // The asker may have given up waiting; the next one hears of it, too.
+                    if let Err(unheard) = answer.send(worker.shard.take_news()) {
+                        worker.shard.give_back(&unheard.0);
+                    }
+                }
+                Message::Look(asked, answer) => {
+                    tokio::task::spawn_local(look(worker.clone(), *asked, answer));
+                }
+                Message::Kill(key, face, answer) => {
+                    let _ = answer.send(kill(worker, key, face));
                 }
                 Message::Answer(asker) => {
                     // Who asked may have given up waiting.

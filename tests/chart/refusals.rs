@@ -90,6 +90,7 @@ fn by_checks() {
         ),
         (&["serviceMonitor.enabled=true"], "needs config.metrics.prometheus.enabled"),
         (&["config.metrics.prometheus.port=8042"], "must differ"),
+        (&["config.admin.port=9494"], "must differ"),
     ];
     for (values, words) in cases {
         refused(values, &[words]);

@@ -141,6 +141,7 @@ fn keys() {
     assert_eq!(config["kubernetes"]["lease_name"].as_str(), Some("test-causeway"));
     assert_eq!(config["kubernetes"]["namespace"].as_str(), Some("tunnels"));
     assert!(!config["kubernetes"].as_table().unwrap().contains_key("webhook"));
+    admin();
     let config = configuration(&[
         SHARED,
         LIMITS,
@@ -163,6 +164,31 @@ fn keys() {
     let config = configuration(&[WEBHOOK, REVOCATION]);
     assert_eq!(config["kubernetes"]["webhook"]["listen"].as_str(), Some("0.0.0.0:9443"));
     assert_eq!(config["tunnel"]["tls"]["crl"].as_str(), Some("/etc/causeway/client-ca/ca.crl"));
+}
+
+/// The API is on loopback or nowhere; everybody else gets health, and metrics if wanted.
+fn admin() {
+    let listens = |config: &toml::Table, path: &[&str]| {
+        let found = path.iter().try_fold(&config["admin"], |value, key| value.get(key));
+        found.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    };
+    let on_nodes = [ON_NODES, METRICS];
+    for (values, api, probes, metrics) in [
+        (&[][..], Some("127.0.0.1:9495"), "0.0.0.0:9494", "false"),
+        (&[METRICS], Some("127.0.0.1:9495"), "0.0.0.0:9494", "true"),
+        (&["config.admin.enabled=false"], None, "0.0.0.0:9494", "false"),
+        (&[ON_NODES], None, "127.0.0.1:9494", "false"),
+        (&on_nodes, None, "0.0.0.0:9494", "true"),
+    ] {
+        let config = configuration(values);
+        assert_eq!(listens(&config, &["listen"]).as_deref(), api, "{values:?}");
+        assert_eq!(listens(&config, &["probes", "listen"]).as_deref(), Some(probes), "{values:?}");
+        assert_eq!(
+            listens(&config, &["probes", "metrics"]).as_deref(),
+            Some(metrics),
+            "{values:?}"
+        );
+    }
 }
 
 /// Group, resource and verb of every rule; whether it holds in the cluster or in a namespace.

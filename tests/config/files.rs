@@ -24,7 +24,7 @@ fn a_short_proxy_file_has_every_default() {
     assert_eq!(config.tenancy, TenancyConfig::Dedicated { subaccount: "alpha".to_owned() });
     assert_eq!(config.mappings.directory(), Some(Path::new("/base/mappings")));
     assert_eq!((config.workers.count, config.workers.engine), (0, EngineChoice::Auto));
-    assert_eq!((config.workers.pin, config.admin), (Pin::Auto, None));
+    assert_eq!((config.workers.pin, &config.admin), (Pin::Auto, &None));
     assert_eq!(config.limits.dial_timeout, limits::DIAL_TIMEOUT);
     assert_eq!(config.limits.half_closed_timeout, limits::HALF_CLOSED_TIMEOUT);
     assert_eq!(config.limits.idle_timeout, None);

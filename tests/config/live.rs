@@ -14,7 +14,7 @@ use crate::manual::{manual, uncommented, with_one_source};
 use crate::{CONNECTOR, PROXY, connector, proxy};
 
 /// Another value for every key of the manual.
-const OTHER: [(&str, &str); 69] = [
+const OTHER: [(&str, &str); 76] = [
     ("tunnel.listen", "\"0.0.0.0:9042\""),
     ("tunnel.external_host", "\"other.example.com\""),
     ("tunnel.external_port", "444"),
@@ -57,6 +57,13 @@ const OTHER: [(&str, &str); 69] = [
     ("limits.subaccount.opens_per_second_max", "77"),
     ("limits.subaccount.bytes_per_second_max", "77777"),
     ("admin.listen", "\"127.0.0.1:77\""),
+    ("admin.token_file", "\"other\""),
+    ("admin.open_metrics", "true"),
+    ("admin.tls.certificate", "\"other\""),
+    ("admin.tls.private_key", "\"other\""),
+    ("admin.tls.client_ca", "\"other\""),
+    ("admin.probes.listen", "\"127.0.0.1:78\""),
+    ("admin.probes.metrics", "true"),
     ("log.format", "\"json\""),
     ("log.level", "\"debug\""),
     ("audit.sink", "\"off\""),

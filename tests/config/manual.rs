@@ -43,6 +43,21 @@ pub(crate) fn with_one_source(text: &str, excluded: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
+/// A text without the tables that are examples as a whole.
+fn without_tables(text: &str) -> String {
+    let mut inside = false;
+    let mut keep = |line: &&str| {
+        inside = if line.starts_with('[') {
+            ["[admin.tls]", "[admin.probes]", "[[limits.subaccount]]"].contains(line)
+        } else {
+            inside
+        };
+        !inside
+    };
+    let lines = text.lines().filter(|line| keep(line));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 pub(crate) fn manual() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let files = fs::read_dir(directory).expect("config/").map(|entry| entry.expect("entry").path());
@@ -58,15 +73,8 @@ fn every_file_of_the_manual_is_valid_and_shows_true_defaults() {
         let shown = read_manual(&file, &text);
         // Keys without a default are examples, and said to be.
         let whole = uncommented(&text);
-        let mut in_example = false;
-        let defaults: String = with_one_source(&whole, "kubernetes")
+        let defaults: String = without_tables(&with_one_source(&whole, "kubernetes"))
             .lines()
-            .filter(|line| {
-                if line.starts_with('[') {
-                    in_example = *line == "[[limits.subaccount]]";
-                }
-                !in_example
-            })
             .filter(|line| {
                 let examples = [
                     "crl =",
@@ -76,6 +84,7 @@ fn every_file_of_the_manual_is_valid_and_shows_true_defaults() {
                     "password =",
                     "memory_bytes",
                     "otlp_endpoint =",
+                    "token_file =",
                 ];
                 !examples.iter().any(|example| line.starts_with(example))
             })
@@ -113,6 +122,40 @@ fn the_manual_knows_every_key() {
         probe("", &refuse, &mut known);
         assert!(known.len() > 20, "{known:?}");
         assert_eq!(documented, known, "{}", file.display());
+    }
+}
+
+/// What operators are shown has the keys of the file, all of them, with the values of the file.
+#[test]
+fn the_effective_configuration_shows_every_key_and_no_secret() {
+    for file in manual() {
+        let text = uncommented(&fs::read_to_string(&file).unwrap());
+        // The keys of an audit's file count where it has one.
+        let text = text.replace("sink = \"stdout\"", "sink = \"file\"");
+        let base = file.parent().unwrap();
+        let is_proxy = file.ends_with("proxy.toml");
+        let mut missing: BTreeSet<String> = BTreeSet::new();
+        for excluded in ["directory", "kubernetes"] {
+            let text = with_one_source(&text, excluded);
+            let shown = if is_proxy {
+                ProxyConfig::parse(&text, base).unwrap().to_json()
+            } else {
+                ConnectorConfig::parse(&text, base).unwrap().to_json()
+            };
+            let mut written = BTreeSet::new();
+            let table: toml::Table = text.parse().unwrap();
+            collect("", &toml::Value::Table(table), &mut written);
+            let known = |key: &String| {
+                let pointer = key.replace('.', "/").replace("/channel/", "/channel/0/");
+                let pointer = pointer.replace("/limits/subaccount/", "/limits/subaccount/0/");
+                shown.pointer(&pointer).is_some_and(|value| !value.is_null())
+            };
+            // The one of "dedicated"; the manual is "shared".
+            written.remove(".tenancy.subaccount_id");
+            missing.extend(written.into_iter().filter(|key| !known(key)));
+            assert!(!shown.to_string().contains("secret"), "{shown}");
+        }
+        assert!(missing.is_empty(), "{}: {missing:?}", file.display());
     }
 }
 

@@ -38,7 +38,7 @@ pub fn add(suite: &mut Suite) {
 }
 
 /// An address that refuses: bound, so that nobody else gets it, and not listening.
-fn refusing() -> (Socket, SocketAddr) {
+pub fn refusing() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();

@@ -1,7 +1,7 @@
 //! What the service manager is told: ready, alive for as long as the workers answer, stopping.
 
 use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{TcpListener, TcpStream},
     os::{fd::OwnedFd, unix::net::UnixDatagram},
     process::Command,
     rc::Rc,
@@ -12,7 +12,7 @@ use std::{
 use causeway::{
     engine::Kind,
     telemetry::Records,
-    worker::{self, Plan, Role, Worker},
+    worker::{self, Accepted, Plan, Role, Worker},
 };
 
 use crate::support::{DEADLINE, Process, Service, Site, Suite, get, wait_until};
@@ -110,7 +110,7 @@ struct Stubborn(Receiver<()>);
 impl Role for Stubborn {
     type Message = ();
 
-    fn accepted(self: &Rc<Self>, _: &Rc<Worker>, _: OwnedFd, _: SocketAddr, _: usize) {
+    fn accepted(self: &Rc<Self>, _: &Rc<Worker>, _: Accepted) {
         let _ = self.0.recv();
     }
 

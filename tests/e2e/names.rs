@@ -135,7 +135,8 @@ fn floods() {
 
 fn endings() {
     use Ending as E;
-    let ends_a_dial = [E::ClientAborted, E::MappingRemoved, E::CertificateRevoked, E::Drained];
+    let ends_a_dial =
+        [E::ClientAborted, E::MappingRemoved, E::CertificateRevoked, E::Drained, E::Killed];
     let others = [
         E::Clean,
         E::ServiceAborted,
@@ -148,7 +149,7 @@ fn endings() {
         match ending {
             E::Clean | E::ClientAborted | E::ServiceAborted | E::TunnelLost => {}
             E::IdleTimeout | E::HalfClosedTimeout | E::MappingRemoved => {}
-            E::CertificateRevoked | E::Drained | E::PhaseTimeout => {}
+            E::CertificateRevoked | E::Drained | E::PhaseTimeout | E::Killed => {}
         }
         assert_label(&STREAM_ENDINGS, ending.reason());
     }

@@ -1,7 +1,7 @@
 //! A worker that panics takes its process down, aloud. The process is this test binary again.
 
 use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{TcpListener, TcpStream},
     os::{fd::OwnedFd, unix::process::ExitStatusExt},
     process::Command,
     rc::Rc,
@@ -11,7 +11,7 @@ use std::{
 use causeway::{
     engine::Kind,
     telemetry::Records,
-    worker::{self, Plan, Role, Worker},
+    worker::{self, Accepted, Plan, Role, Worker},
 };
 
 use crate::support::{Process, Suite};
@@ -29,7 +29,7 @@ struct Panicking;
 impl Role for Panicking {
     type Message = ();
 
-    fn accepted(self: &Rc<Self>, _: &Rc<Worker>, _: OwnedFd, _: SocketAddr, _: usize) {
+    fn accepted(self: &Rc<Self>, _: &Rc<Worker>, _: Accepted) {
         tokio::task::spawn_local(async { panic!("on purpose") });
     }
 

@@ -13,9 +13,9 @@ pub fn add(suite: &mut Suite) {
     suite.both("a_dedicated_proxy_serves_its_one_tenant_only", dedicated);
 }
 
-const SUBACCOUNTS: [&str; 4] = ["a", "b", "c", "d"];
-const SERVICES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
-const LOCATIONS: [&str; 3] = ["", "plant", "lab"];
+pub const SUBACCOUNTS: [&str; 4] = ["a", "b", "c", "d"];
+pub const SERVICES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
+pub const LOCATIONS: [&str; 3] = ["", "plant", "lab"];
 
 type Cell = (&'static str, &'static str, Option<&'static [&'static str]>);
 
@@ -39,7 +39,7 @@ fn expected(subaccount: &str, service: &str, location: &str) -> u16 {
 }
 
 /// A proxy with all of [`MAPPED`]; every service says whose it is.
-fn mapped_world(kind: Kind) -> World {
+pub fn mapped_world(kind: Kind) -> World {
     let mut world = World::new(kind);
     for (subaccount, service, locations) in MAPPED {
         let says = Service::banner(format!("{subaccount}/{service}"));

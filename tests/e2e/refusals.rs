@@ -37,7 +37,7 @@ fn to_authority(authority: &str) -> Vec<u8> {
 }
 
 /// What is not `host:port`.
-const BAD_AUTHORITIES: [&str; 23] = [
+pub const BAD_AUTHORITIES: [&str; 23] = [
     "echo",
     "echo:",
     ":80",
@@ -224,7 +224,7 @@ fn strangers(kind: Kind) {
 }
 
 /// A client certificate with this common name, if any, and these URIs.
-fn odd_certificate(
+pub fn odd_certificate(
     world: &World,
     ca: (&str, &str),
     name: Option<&str>,

@@ -14,7 +14,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("tunnel", &["limits", "config", "mapping"]),
     ("relay", BELOW_RELAY),
     ("worker", BELOW_WORKER),
-    ("admin", &["limits", "config", "telemetry", "worker"]),
+    ("admin", &["limits", "config", "telemetry", "tls", "protocol", "worker"]),
     ("proxy", BELOW_ROLES),
     ("connector", BELOW_ROLES),
     ("kubernetes", BELOW_ROLES),

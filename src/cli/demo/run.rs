@@ -4,7 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -19,7 +19,7 @@ use crate::{
     config::{EngineChoice, LogConfig, LogFormat},
     connector::{self, RunningConnector},
     proxy::{self, RunningProxy},
-    telemetry::Metric,
+    telemetry::{Figures, Metric, Selection},
 };
 
 /// The port of the announcement's walk.
@@ -156,7 +156,10 @@ impl Demo {
         let nodes: [(&str, &dyn Node); 2] =
             [("connector", &self.connector), ("proxy", &self.proxy)];
         for (role, node) in nodes {
-            let (latency, problems) = node.take_latency();
+            let (news, problems) = node.take_news();
+            let mut figures = Figures::new(node.counters().len());
+            figures.take_in(news, Instant::now());
+            let latency = figures.latency(&Selection::default()).unwrap_or_default();
             for metric in Metric::ALL {
                 let summary = latency.summary(metric);
                 if summary.count > 0 {

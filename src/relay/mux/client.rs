@@ -15,6 +15,7 @@ use crate::{
     engine::Buffer,
     protocol::http2::{self, Guard, Io, Outgoing, Windows, Wire, client},
     relay::{Inbound, Link, Shard, TunnelSide},
+    telemetry::Metric,
     tunnel::Vessel,
 };
 
@@ -75,7 +76,7 @@ impl ClientTunnel {
         });
         let weak = Rc::downgrade(&inner);
         tokio::task::spawn_local(async move {
-            let session = run(&tunnel, connection, |streams_max| {
+            let session = run(&shard, &tunnel, connection, |streams_max| {
                 if let Some(inner) = weak.upgrade() {
                     inner.streams_max.set(streams_max);
                 }
@@ -140,6 +141,14 @@ impl TunnelSide for ClientTunnel {
     fn drain(&self) {
         self.retire();
     }
+
+    fn streams(&self) -> Option<usize> {
+        TunnelSide::streams(&self.0.tunnel)
+    }
+
+    fn bytes_in_flight(&self) -> usize {
+        TunnelSide::bytes_in_flight(&self.0.tunnel)
+    }
 }
 
 fn open_error(error: &http2::Error) -> OpenError {
@@ -148,11 +157,11 @@ fn open_error(error: &http2::Error) -> OpenError {
 
 impl Vessel for ClientTunnel {
     fn bytes_in_flight(&self) -> usize {
-        self.0.tunnel.bytes_in_flight()
+        Tunnel::bytes_in_flight(&self.0.tunnel)
     }
 
     fn streams(&self) -> usize {
-        self.0.tunnel.streams()
+        Tunnel::streams(&self.0.tunnel)
     }
 
     fn streams_max(&self) -> usize {
@@ -176,7 +185,12 @@ impl Vessel for ClientTunnel {
     }
 }
 
-async fn run(tunnel: &Tunnel, mut connection: Connection, mut limit: impl FnMut(usize)) {
+async fn run(
+    shard: &Shard,
+    tunnel: &Tunnel,
+    mut connection: Connection,
+    mut limit: impl FnMut(usize),
+) {
     let mut pinger = connection.ping_pong();
     poll_fn(|cx| {
         let orders = tunnel.orders(cx);
@@ -191,7 +205,7 @@ async fn run(tunnel: &Tunnel, mut connection: Connection, mut limit: impl FnMut(
         let ended = Pin::new(&mut connection).poll(cx).is_ready();
         limit(connection.max_concurrent_send_streams());
         if let Some(pinger) = &mut pinger {
-            tunnel.ping(pinger, orders.ping, cx);
+            tunnel.ping(pinger, orders.ping, cx, |took| shard.sample(Metric::TunnelRtt, took));
         }
         if ended { Poll::Ready(()) } else { Poll::Pending }
     })

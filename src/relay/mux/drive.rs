@@ -6,7 +6,7 @@ use super::Tunnel;
 use crate::{
     protocol::http2::{Guard, Outgoing},
     relay::{Inbound, LinkError, Shard},
-    telemetry::Count,
+    telemetry::{Count, Metric},
     tunnel::Pipe,
 };
 
@@ -104,7 +104,11 @@ async fn pump_out(
         if let Some(flood) = left.flood {
             tunnel.flooded(flood);
         }
-        if let Err(error) = tunnel.link.send(&shard.pool, &bytes).await {
+        let sent = tunnel.link.send(&shard.pool, &bytes).await;
+        if let Some(stall) = tunnel.link.socket().take_stall() {
+            shard.sample(Metric::WriteStall, stall);
+        }
+        if let Err(error) = sent {
             tunnel.wire.close_outbound();
             tunnel.wire.end(Err(io::ErrorKind::ConnectionReset));
             return Err(error);

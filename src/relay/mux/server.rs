@@ -20,6 +20,8 @@ use crate::{
         http2::{self, Asked, Guard, Io, Outgoing, Reason, RecvStream, Windows, Wire, server},
     },
     relay::{Inbound, Link, Shard},
+    telemetry::Metric,
+    tunnel::Key,
 };
 
 type Connection = server::Connection<Io<Buffer>, Payload>;
@@ -28,6 +30,8 @@ type Connection = server::Connection<Io<Buffer>, Payload>;
 pub struct Arrival {
     /// What it asks for, or why that cannot be.
     pub request: Result<Request, Refusal>,
+    /// When it came.
+    pub arrived_at: Instant,
     seat: Seat,
     body: RecvStream,
     answer: server::SendResponse<Payload>,
@@ -40,13 +44,20 @@ impl Arrival {
         answer: server::SendResponse<Payload>,
     ) -> Self {
         let request = http2::parse_request(&asked);
-        Self { request, seat: Seat::take(tunnel), body: asked.into_body(), answer }
+        let (seat, body) = (Seat::take(tunnel), asked.into_body());
+        Self { request, arrived_at: Instant::now(), seat, body, answer }
     }
 
     /// Whether the peer gave the stream up while it was not answered.
     pub fn is_gone(&mut self) -> bool {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         self.answer.poll_reset(&mut cx).is_ready()
+    }
+
+    /// The session of the tunnel it came by.
+    #[must_use]
+    pub fn carrier(&self) -> Option<Key> {
+        self.seat.tunnel().key()
     }
 
     /// Says yes; `None` when nobody waits for that any more.
@@ -87,7 +98,7 @@ pub async fn serve(
         match builder.handshake(io).await {
             Ok(connection) => {
                 up(&tunnel);
-                accept(&tunnel, connection, arrived).await;
+                accept(shard, &tunnel, connection, arrived).await;
             }
             Err(error) => tunnel.failed(&error),
         }
@@ -97,7 +108,12 @@ pub async fn serve(
     tunnel
 }
 
-async fn accept(tunnel: &Rc<Tunnel>, mut connection: Connection, mut arrived: impl FnMut(Arrival)) {
+async fn accept(
+    shard: &Shard,
+    tunnel: &Rc<Tunnel>,
+    mut connection: Connection,
+    mut arrived: impl FnMut(Arrival),
+) {
     let mut pinger = connection.ping_pong();
     let mut arrivals = 0;
     while let Some((asked, answer)) = poll_fn(|cx| {
@@ -116,7 +132,7 @@ async fn accept(tunnel: &Rc<Tunnel>, mut connection: Connection, mut arrived: im
         }
         let accepted = connection.poll_accept(cx);
         if let Some(pinger) = &mut pinger {
-            tunnel.ping(pinger, orders.ping, cx);
+            tunnel.ping(pinger, orders.ping, cx, |took| shard.sample(Metric::TunnelRtt, took));
         }
         match accepted {
             Poll::Ready(Some(Ok(stream))) => Poll::Ready(Some(stream)),

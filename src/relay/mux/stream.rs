@@ -11,7 +11,7 @@ use crate::{
     limits,
     protocol::http2::{Error, Reason, RecvStream, SendStream, StreamEnd, end_of},
     relay::{Chunk, Cut, Sink, Source, TunnelSide, shard::class_of},
-    tunnel::Stride,
+    tunnel::{Key, Stride},
 };
 
 /// Chunks of one direction that may be on their way at once: one being received, one being sent.
@@ -167,5 +167,9 @@ impl Sink for MuxSink {
 impl TunnelSide for MuxSink {
     fn cut(&self) {
         Sink::cut(self);
+    }
+
+    fn carrier(&self) -> Option<Key> {
+        self.0.seat.tunnel().key()
     }
 }

@@ -4,14 +4,14 @@ use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     task::{Context, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
     engine::Buffer,
     protocol::http2::{self, Flood, Ping, PingPong, Wire},
     relay::Link,
-    tunnel::{Pulse, Vitals},
+    tunnel::{Key, Pulse, Vitals},
 };
 
 /// A multiplexed tunnel. Requests to its HTTP/2 session are left here and carried out by the task
@@ -26,6 +26,8 @@ pub struct Tunnel {
     draining: Cell<bool>,
     closed: Cell<bool>,
     fault: Cell<Option<&'static str>>,
+    /// The session it is.
+    key: Cell<Option<Key>>,
 }
 
 /// What the session is asked to do.
@@ -58,6 +60,7 @@ impl Tunnel {
             draining: Cell::new(false),
             closed: Cell::new(false),
             fault: Cell::new(None),
+            key: Cell::new(None),
         })
     }
 
@@ -77,6 +80,15 @@ impl Tunnel {
     #[must_use]
     pub fn streams(&self) -> usize {
         self.streams.get()
+    }
+
+    /// Which session it is, for its streams to tell.
+    pub fn set_key(&self, key: Key) {
+        self.key.set(Some(key));
+    }
+
+    pub(super) fn key(&self) -> Option<Key> {
+        self.key.get()
     }
 
     /// Whether it ended.
@@ -185,13 +197,23 @@ impl Tunnel {
         self.wishes.borrow_mut().window.get_or_insert(window);
     }
 
-    /// Sends a PING if asked, and takes the answer to the last one.
-    pub(super) fn ping(&self, pinger: &mut PingPong, wanted: bool, cx: &mut Context<'_>) {
+    /// Sends a PING if asked, and takes the answer to the last one; `measured` hears how long it
+    /// took.
+    pub(super) fn ping(
+        &self,
+        pinger: &mut PingPong,
+        wanted: bool,
+        cx: &mut Context<'_>,
+        measured: impl Fn(Duration),
+    ) {
         if wanted && pinger.send_ping(Ping::opaque()).is_ok() {
             self.vitals.borrow_mut().pinged(Instant::now());
         }
         while let std::task::Poll::Ready(Ok(_)) = pinger.poll_pong(cx) {
             let window = self.vitals.borrow_mut().ponged(Instant::now());
+            if let Some(round_trip) = self.vitals.borrow().round_trip() {
+                measured(round_trip);
+            }
             if let Some(window) = window {
                 self.window_refused(window);
                 cx.waker().wake_by_ref();

@@ -3,6 +3,7 @@
 
 #![allow(unused_imports)] // each name is for whichever test needs it
 
+mod api;
 mod ask;
 mod balancer;
 mod child;
@@ -32,6 +33,7 @@ mod tls_client;
 mod wait;
 mod world;
 
+pub use api::{Api, exchange as exchange_http, exchange_on};
 pub use ask::{Answer, Ask};
 pub use balancer::{Balancer, Replica};
 pub use child::{Process, get, sh};

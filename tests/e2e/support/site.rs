@@ -82,6 +82,11 @@ impl Site {
 
     /// Writes connector.toml for a proxy on `port`.
     pub fn connector_toml(&self, port: u16) -> PathBuf {
+        self.connector_toml_in("multiplexed", port)
+    }
+
+    /// The same with its channel in another mode.
+    fn connector_toml_in(&self, mode: &str, port: u16) -> PathBuf {
         let endpoint = format!("tcp://localhost:{port}/echoserver");
         let [engine, format] = self.common();
         self.adapt(
@@ -89,6 +94,7 @@ impl Site {
             &[
                 ("tcp://cp.example.com:443/echoserver", &endpoint),
                 ("local_port = 5001", "local_port = 0"),
+                ("#mode = \"multiplexed\"", &format!("mode = \"{mode}\"")),
                 ("127.0.0.1:8443", "127.0.0.1:0"),
                 (engine.0, &engine.1),
                 (format.0, &format.1),
@@ -101,13 +107,22 @@ impl Site {
         self.start_with(&self.proxy_toml("127.0.0.1:0"))
     }
 
+    /// The same with the channel in a mode.
+    pub fn start_in(&self, mode: &str) -> Running {
+        self.start_all(&self.proxy_toml("127.0.0.1:0"), mode)
+    }
+
     /// The same with a proxy configured by the test.
     pub fn start_with(&self, proxy_toml: &Path) -> Running {
+        self.start_all(proxy_toml, "multiplexed")
+    }
+
+    fn start_all(&self, proxy_toml: &Path, mode: &str) -> Running {
         let config = proxy_toml.display().to_string();
         let mut proxy = Process::causeway(&["proxy", "--config", &config]);
         let tunnel = proxy.address("proxy serves", "address");
         let proxy_admin = proxy.address("admin server listens", "address");
-        let config = self.connector_toml(tunnel.port()).display().to_string();
+        let config = self.connector_toml_in(mode, tunnel.port()).display().to_string();
         let mut connector = Process::causeway(&["connector", "--config", &config]);
         let connector_admin = connector.address("admin server listens", "address");
         let channel = connector.address("channel listens", "local");

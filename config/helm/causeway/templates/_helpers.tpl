@@ -57,6 +57,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
 {{/*
+The admin API is on the pod's loopback, for kubectl port-forward. In the node's own network that is
+everybody's who is on the node, so there is none.
+*/}}
+{{- define "causeway.api" -}}
+{{- if and .Values.config.admin.enabled (ne .Values.deployment.kind "DaemonSet") }}true{{ end -}}
+{{- end -}}
+
+{{/*
 In the node's own network the admin port is everybody's who reaches the node: without metrics to
 serve it stays on loopback, where the kubelet is.
 */}}
