@@ -2,7 +2,7 @@
 //! that judge and dial the real one.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -107,7 +107,8 @@ fn understand(
 
 /// Where the tunnel would come from: nowhere that any list of addresses allows, unless it is said.
 fn peer_of(question: &Question) -> SocketAddr {
-    SocketAddr::new(question.peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), 0)
+    let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    SocketAddr::new(question.peer.unwrap_or(nowhere), 0)
 }
 
 fn mapping_of(
