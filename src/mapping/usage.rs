@@ -102,6 +102,12 @@ impl TenantUsage {
         take(&self.tunnels, max).then(|| TunnelPermit { usage: Arc::clone(self) })
     }
 
+    /// What [`TenantUsage::try_tunnel`] would say, without counting anything.
+    #[must_use]
+    pub fn could_tunnel(&self) -> bool {
+        self.tunnels() < self.tunnels_max.load(Ordering::Relaxed)
+    }
+
     /// Notes that so many bytes have moved; says how long whoever moved them must wait before it
     /// moves more, which is nothing where its bytes are not paced.
     #[must_use]
@@ -116,12 +122,6 @@ impl TenantUsage {
     #[must_use]
     pub fn pace(&self) -> Option<u64> {
         Some(self.bytes_per_second_max.load(Ordering::Relaxed)).filter(|pace| *pace > 0)
-    }
-
-    /// Whether fewer than `max` are open.
-    #[must_use]
-    pub fn has_room(&self, max: usize) -> bool {
-        self.open() < max
     }
 
     /// Streams open now.

@@ -82,17 +82,19 @@ fn understand(
     worker: &Worker,
     question: &Question,
 ) -> Result<(ConnectRequest, Identity), Refusal> {
-    if !worker.shard.has_room() {
-        return Err(Refusal::Overloaded("sessions"));
-    }
+    worker.shard.check_room().map_err(Refusal::Overloaded)?;
     let settings = role.settings();
     let right_name = settings.server_names.first().map(String::as_str);
     let identity = judge_caller(&settings, question.server_name.as_deref().or(right_name), || {
         let subaccount = question.subaccount.clone()?;
         Some(Identity::of(subaccount, question.certificate_location.clone()))
     })?;
-    if question.new_tunnel && role.budgets.borrow_mut().lend(&identity.subaccount).is_none() {
-        return Err(Refusal::TenantLimit("tunnels"));
+    if question.new_tunnel {
+        let window = role.budgets.borrow_mut().lend(&identity.subaccount);
+        let usage = role.usage_of(&identity.subaccount);
+        if window.is_none() || usage.is_some_and(|usage| !usage.could_tunnel()) {
+            return Err(Refusal::TenantLimit("tunnels"));
+        }
     }
     let request = match http1::parse_request(&question.head())? {
         Parsed::Done { value: Request::Connect(request), .. } => request,

@@ -157,14 +157,25 @@ impl Shard {
     /// # Errors
     /// What there is no room for; counted.
     pub fn admit(&self, live: &Rc<Live>) -> Result<Key, &'static str> {
+        let admitted = self
+            .check_room()
+            .and_then(|()| self.sessions.borrow_mut().insert(live.clone()).map_err(|_| "sessions"));
+        admitted.inspect_err(|what| self.count(Count::Shed(what)))
+    }
+
+    /// Whether another session would be admitted now.
+    ///
+    /// # Errors
+    /// What there is no room for.
+    pub fn check_room(&self) -> Result<(), &'static str> {
         if !self.memory.has_room(&self.held()) {
-            self.count(Count::Shed("memory"));
             return Err("memory");
         }
-        self.sessions.borrow_mut().insert(live.clone()).map_err(|_| {
-            self.count(Count::Shed("sessions"));
-            "sessions"
-        })
+        if self.session_count() < limits::SESSIONS_PER_WORKER_MAX {
+            Ok(())
+        } else {
+            Err("sessions")
+        }
     }
 
     /// Takes a session out of the slab.
@@ -183,11 +194,6 @@ impl Shard {
         for live in sessions {
             visit(&live);
         }
-    }
-
-    /// Whether another session would find room.
-    pub fn has_room(&self) -> bool {
-        self.session_count() < limits::SESSIONS_PER_WORKER_MAX
     }
 
     /// The session `key` names, if it still exists.

@@ -34,7 +34,7 @@ pub fn add(suite: &mut Suite) {
 }
 
 /// A question of subaccount `a`.
-fn about(service: &str) -> Question {
+pub(crate) fn about(service: &str) -> Question {
     Question {
         subaccount: Some("a".to_owned()),
         service: service.to_owned(),
@@ -42,7 +42,7 @@ fn about(service: &str) -> Question {
     }
 }
 
-fn explained(world: &World, question: &Question) -> Value {
+pub(crate) fn explained(world: &World, question: &Question) -> Value {
     let answer = world.proxy().explain(question).unwrap();
     assert_eq!(answer["problems"], Value::Array(Vec::new()), "{answer:#}");
     assert_eq!(answer["workers_that_differ"], Value::Array(Vec::new()), "{answer:#}");
@@ -50,7 +50,12 @@ fn explained(world: &World, question: &Question) -> Value {
 }
 
 /// Status, reason and `Proxy-Status` are the same; the reason is one that is hoped for.
-fn assert_agrees(world: &World, question: &Question, reply: &Reply, reason: Option<&str>) {
+pub(crate) fn assert_agrees(
+    world: &World,
+    question: &Question,
+    reply: &Reply,
+    reason: Option<&str>,
+) {
     let explanation = explained(world, question);
     let told = format!("{question:?}\n{explanation:#}\n{reply:?}");
     assert_eq!(explanation["status"], reply.status, "{told}");

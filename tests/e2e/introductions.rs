@@ -10,12 +10,15 @@ use std::{
     time::Duration,
 };
 
-use causeway::{engine::Kind, telemetry::Count};
+use causeway::{engine::Kind, protocol::Question, telemetry::Count};
 
-use crate::support::{
-    Ask, DEADLINE, HOST, HeldPort, Process, Reply, Service, ServiceMapping, Suite, World,
-    client_config, connect_head, dial, exchange, open_service, open_service_from, ping, put,
-    wait_until,
+use crate::{
+    explain::{about, assert_agrees, explained},
+    support::{
+        Ask, DEADLINE, HOST, HeldPort, Process, Reply, Service, ServiceMapping, Suite, World,
+        client_config, connect_head, dial, exchange, open_service, open_service_from, ping, put,
+        wait_until,
+    },
 };
 
 pub fn add(suite: &mut Suite) {
@@ -145,7 +148,11 @@ fn sources(kind: Kind) {
     let mut allowed = open_service_from([127, 0, 0, 2], &world, &config, "echo");
     ping(&mut allowed, "from an allowed address");
     let mut tls = dial(world.proxy_address(), HOST, &config);
-    Reply::to(&mut tls, &connect_head("echo")).assert_refusal(403, "source_not_allowed");
+    let reply = Reply::to(&mut tls, &connect_head("echo"));
+    let from = |peer: &str| Question { peer: Some(peer.parse().unwrap()), ..about("echo") };
+    assert_agrees(&world, &from("127.0.0.1"), &reply, Some("source_not_allowed"));
+    assert_agrees(&world, &about("echo"), &reply, Some("source_not_allowed"));
+    assert_eq!(explained(&world, &from("127.0.0.2"))["status"], 200);
     assert_eq!(world.counted(Count::Refused("source_not_allowed")), 1);
     // A wrong list disables the mapping, it does not open it.
     map(&world, "echo", echo.address, "    causeway.io/allowed-sources: localhost\n");

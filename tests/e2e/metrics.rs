@@ -148,9 +148,11 @@ fn value(text: &str, name: &str) -> f64 {
     own.map(|(_, value)| value.parse::<f64>().unwrap()).sum()
 }
 
-/// Known only in a cluster, or where there is a ring.
+/// Known only in a cluster, where there is a ring, or where spans are sent.
 fn is_optional(name: &str) -> bool {
-    name.starts_with("causeway_kubernetes_") || name.starts_with("causeway_ring")
+    ["causeway_kubernetes_", "causeway_ring", "causeway_spans_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 /// Rows of the tables of docs/metrics.md: name, type, labels.

@@ -40,7 +40,7 @@ impl Offended {
         let files = world.client("a", None);
         let since = Instant::now();
         let mut tunnel = RawTunnel::open(&world, &files);
-        while tunnel.send(&frame(PING, 0, 0, &[0; 8]).repeat(20)) {}
+        while tunnel.flood(&frame(PING, 0, 0, &[0; 8]).repeat(20)) {}
         assert_eq!(tunnel.last_word(), Some(ENHANCE_YOUR_CALM));
         world.wait_counted(Count::Refused("ping_flood"), 1);
         Self { world, files, since }

@@ -8,11 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use causeway::{config::ProxyConfig, engine::Kind, telemetry::Count};
+use causeway::{config::ProxyConfig, engine::Kind, protocol::Question, telemetry::Count};
 
-use crate::support::{
-    DEADLINE, HOST, Pattern, Service, Suite, TlsStream, World, client_config, connect,
-    connect_head, dial, http2::RawTunnel, open_service, put, wait_until,
+use crate::{
+    explain::{about, explained},
+    support::{
+        DEADLINE, HOST, Pattern, Service, Suite, TlsStream, World, client_config, connect,
+        connect_head, dial, http2::RawTunnel, open_service, put, wait_until,
+    },
 };
 
 pub fn add(suite: &mut Suite) {
@@ -60,6 +63,10 @@ fn opens(kind: Kind) {
     let most = f64::from(PER_SECOND) * (1.0 + seconds) + 1.0;
     assert!(opened.len() >= PER_SECOND as usize && (opened.len() as f64) <= most);
     assert_eq!(world.counted(Count::Refused("tenant_limit_opens")), 20);
+    // Time brings one more at any moment: what is explained is one or the other.
+    let explanation = world.proxy().explain(&about("echo")).unwrap();
+    let reason = explanation["reason"].as_str();
+    assert!([None, Some("tenant_limit_opens")].contains(&reason), "{explanation:#}");
     wait_until("time brings one more", DEADLINE, || ask(&world, &config).0 == 200);
 }
 
@@ -80,6 +87,9 @@ fn tunnels(kind: Kind) {
     let mut second = RawTunnel::open(&world, &a);
     assert_eq!((first.ask(1, "echo:80"), second.ask(1, "echo:80")), (200, 200));
     let mut third = RawTunnel::open(&world, &a);
+    let another = Question { new_tunnel: true, ..about("echo") };
+    assert_eq!(explained(&world, &another)["reason"], "tenant_limit_tunnels");
+    assert_eq!(explained(&world, &about("echo"))["status"], 200);
     assert_eq!(third.ask(1, "echo:80"), 429);
     assert_eq!(world.counted(Count::Refused("tenant_limit_tunnels")), 1);
     assert_eq!(RawTunnel::open(&world, &b).ask(1, "echo:80"), 200, "another subaccount");

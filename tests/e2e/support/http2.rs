@@ -5,6 +5,7 @@ use std::{
     collections::VecDeque,
     io::{Read, Write},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use super::{ClientFiles, DEADLINE, HOST, TlsStream, World, client_config, dial};
@@ -138,6 +139,41 @@ impl RawTunnel {
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         self.broken = self.broken || self.tls.write_all(bytes).is_err();
         !self.broken
+    }
+
+    /// Sends bytes, and hears meanwhile whether the proxy has finished: where it closed just when its
+    /// window was shut, writing alone does not tell for a minute. False when it has had enough.
+    pub fn flood(&mut self, bytes: &[u8]) -> bool {
+        let patience = Some(Duration::from_millis(100));
+        self.tls.sock.set_write_timeout(patience).unwrap();
+        let (mut rest, start) = (bytes, Instant::now());
+        while !rest.is_empty() && !self.broken {
+            match self.tls.write(rest) {
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.broken = self.has_finished();
+                    assert!(start.elapsed() < DEADLINE, "neither taken nor ended");
+                }
+                Err(_) => self.broken = true,
+            }
+        }
+        self.tls.sock.set_write_timeout(None).unwrap();
+        !self.broken
+    }
+
+    /// Takes in what has come; whether that was the end.
+    fn has_finished(&mut self) -> bool {
+        self.tls.sock.set_nonblocking(true).unwrap();
+        let finished = loop {
+            match self.tls.conn.read_tls(&mut self.tls.sock) {
+                Ok(0) => break true,
+                Ok(_) if self.tls.conn.process_new_packets().is_ok() => {}
+                Ok(_) => break true,
+                Err(error) => break error.kind() != std::io::ErrorKind::WouldBlock,
+            }
+        };
+        self.tls.sock.set_nonblocking(false).unwrap();
+        finished
     }
 
     /// Waits for the next frame; `None` when the tunnel has ended.
