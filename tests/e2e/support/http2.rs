@@ -141,8 +141,8 @@ impl RawTunnel {
         !self.broken
     }
 
-    /// Sends bytes, and hears meanwhile whether the proxy has finished: where it closed just when its
-    /// window was shut, writing alone does not tell for a minute. False when it has had enough.
+    /// Sends bytes, and hears meanwhile whether the proxy has finished: where it closed just when
+    /// its window was shut, writing alone does not tell for a minute. False when it has had enough.
     pub fn flood(&mut self, bytes: &[u8]) -> bool {
         let patience = Some(Duration::from_millis(100));
         self.tls.sock.set_write_timeout(patience).unwrap();
