@@ -30,7 +30,7 @@ use super::{
 use crate::{
     config::{WebhookConfig, watch::FileWatch},
     limits,
-    mapping::{Mapping, read_object},
+    mapping::{Mapping, annotations::is_ours, read_object},
     tls::HttpsServer,
 };
 
@@ -161,6 +161,12 @@ fn review_of(cluster: &Cluster, asked: &Value) -> Value {
     json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response })
 }
 
+/// Those annotations that are part of the mapping.
+fn ours(annotations: &Value) -> Vec<(&String, &Value)> {
+    let all = annotations.as_object().into_iter().flatten();
+    all.filter(|(name, _)| is_ours(name)).collect()
+}
+
 /// Whether what is asked for would be accepted.
 fn judge<'a>(
     objects: impl Iterator<Item = &'a Object>,
@@ -169,8 +175,9 @@ fn judge<'a>(
 ) -> Result<(), String> {
     let spec = &asked["object"]["spec"];
     let annotations = &asked["object"]["metadata"]["annotations"];
-    let is_as_before = *spec == asked["oldObject"]["spec"]
-        && *annotations == asked["oldObject"]["metadata"]["annotations"];
+    let old = &asked["oldObject"];
+    let is_as_before =
+        *spec == old["spec"] && ours(annotations) == ours(&old["metadata"]["annotations"]);
     // Who takes a finalizer off a faulty mapping must not be stopped by its fault.
     if asked["operation"] == "DELETE" || (!spec.is_null() && is_as_before) {
         return Ok(());

@@ -12,6 +12,12 @@ pub(super) const PROXY_PROTOCOL: &str = "causeway.io/proxy-protocol";
 /// All our annotations begin so; those of others are none of our business.
 const OURS: &str = "causeway.io/";
 
+/// Whether an annotation of that name is one of ours, known or not.
+#[must_use]
+pub fn is_ours(name: &str) -> bool {
+    name.starts_with(OURS)
+}
+
 /// What the annotations of one mapping say.
 #[derive(Debug, Default)]
 pub(super) struct Annotations {
@@ -37,7 +43,7 @@ pub(super) fn read(metadata: &[Entry]) -> (Annotations, Vec<Wrong>) {
             &[]
         }
     };
-    for entry in entries.iter().filter(|entry| entry.key.starts_with(OURS)) {
+    for entry in entries.iter().filter(|entry| is_ours(&entry.key)) {
         let read = match entry.key.as_str() {
             ALLOWED_SOURCES => {
                 text(&entry.value).and_then(sources).map(|sources| annotations.sources = sources)

@@ -6,13 +6,15 @@
 //! holds.
 
 mod address;
-mod annotations;
+pub mod annotations;
 mod directory;
 mod document;
 mod model;
 mod names;
 mod network;
 mod object;
+mod pace;
+mod schedule;
 mod table;
 mod usage;
 mod validate;
@@ -23,5 +25,6 @@ pub use directory::{Loaded, load_directory, parse_documents};
 pub use model::{Mapping, Problem, ServiceType, Snapshot, Source, Tenancy};
 pub use network::Network;
 pub use object::read_object;
+pub use pace::Pace;
 pub use table::{Denied, Grant, MappingTable};
 pub use usage::{Quota, Spent, StreamPermit, TenantUsage, TunnelPermit};
