@@ -90,7 +90,7 @@ impl Guard {
         certified: bool,
     ) -> Result<(), Refused> {
         let reads = matches!(*method, Method::GET | Method::HEAD);
-        let is_health = matches!(path, "/healthz" | "/readyz");
+        let is_health = matches!(path, "/healthz" | "/readyz" | "/exposed");
         if reads && (is_health || (self.open_metrics && path == "/metrics")) {
             return Ok(());
         }
@@ -208,7 +208,9 @@ mod tests {
             let headers = [("host", "admin.example.com"), ("authorization", right.as_str())];
             assert_eq!(judge(&guard, line, &headers), None, "{line}");
         }
-        assert_eq!(judge(&guard, "GET /healthz", &[]), None);
+        for path in ["/healthz", "/readyz", "/exposed"] {
+            assert_eq!(judge(&guard, &format!("GET {path}"), &[]), None);
+        }
         assert_eq!(judge(&guard, "POST /healthz", &[]), Some(Refused::Nobody));
         let open = Guard { open_metrics: true, ..guard };
         assert_eq!(judge(&open, "GET /metrics", &[]), None);

@@ -7,6 +7,7 @@
 //!   recorded, as a `question` wants it
 
 mod api;
+mod exposed;
 mod guard;
 mod histograms;
 mod log_level;

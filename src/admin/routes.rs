@@ -12,7 +12,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{Readiness, Source, api, histograms, table::Table};
+use super::{Readiness, Source, api, exposed, histograms, table::Table};
 use crate::limits::ADMIN_BODY_BYTES_MAX;
 
 pub(super) type Shared = Arc<dyn Source>;
@@ -24,7 +24,10 @@ pub(super) fn router(source: Shared) -> Router {
 
 /// Health, and metrics where that is allowed.
 pub(super) fn probes(source: Shared, with_metrics: bool) -> Router {
-    let table = Table::new().get("/healthz", healthz).get("/readyz", readyz);
+    let table = Table::new()
+        .get("/healthz", healthz)
+        .get("/readyz", readyz)
+        .get("/exposed", exposed::answer);
     let table = if with_metrics { table.get("/metrics", histograms::metrics) } else { table };
     finish(table.into_router(), source)
 }
@@ -43,6 +46,7 @@ fn table() -> Table {
         .get("/", index)
         .get("/healthz", healthz)
         .get("/readyz", readyz)
+        .get("/exposed", exposed::answer)
         .get("/histograms", histograms::all)
         .post("/histograms", histograms::all)
         .get("/histograms/{name}", histograms::one)

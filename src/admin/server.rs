@@ -35,9 +35,11 @@ use crate::{
     config::{AdminConfig, AdminTls, watch::FileWatch},
     limits::{
         ADMIN_CONNECTION_AGE_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_HANDSHAKE_TIMEOUT,
-        ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_TIMEOUT, LINGER_TIMEOUT, WORKER_ANSWER_TIMEOUT,
+        ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_NICE, LINGER_TIMEOUT,
+        WORKER_ANSWER_TIMEOUT,
     },
     tls::{HttpsServer, shows_certificate},
+    worker::stand_back,
 };
 
 /// The running admin server; dropping it ends it.
@@ -126,6 +128,7 @@ pub fn serve_with(config: &AdminConfig, source: Arc<dyn Source>) -> io::Result<A
         .enable_time()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("admin-ask")
+        .on_thread_start(|| stand_back(ADMIN_NICE))
         .build()?;
     let addr = listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let probes_addr = probes.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
@@ -213,6 +216,7 @@ fn explain(listen: SocketAddr, key: &str, error: &io::Error) -> io::Error {
 }
 
 fn run(runtime: Runtime, doors: Vec<Door>, stopped: oneshot::Receiver<()>) {
+    stand_back(ADMIN_NICE);
     runtime.block_on(async {
         for door in doors {
             tokio::spawn(accept(door));

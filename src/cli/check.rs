@@ -134,6 +134,7 @@ impl Report {
         let limits = &config.limits;
         self.line("dial timeout", seconds(Some(limits.dial_timeout)));
         self.times(limits.half_closed_timeout, limits.idle_timeout, limits.drain_deadline);
+        self.line("drain delay", seconds(Some(limits.drain_delay)));
         self.workers(&config.workers);
         self.admin(config.admin.as_ref());
     }

@@ -5,7 +5,8 @@ use std::{process::ExitCode, sync::Arc};
 use super::{
     args::RunArgs,
     node::{
-        Failure, check_open_files, plan, report, set_level, start_admin, start_log, tell_ready,
+        Failure, check_open_files, linger, plan, report, set_level, start_admin, start_log,
+        tell_ready,
     },
     notify::Manager,
     records,
@@ -49,9 +50,11 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
         running.reload();
     };
     let signal = signals.wait_for_end(&end, || running.warn_of_expiry(), reload);
-    tracing::info!(signal, "draining; another signal ends at once");
-    manager.stopping("drains: accepts no new clients, waits for open streams");
+    running.leave();
     signals::end_on_second()?;
+    manager.stopping("drains: accepts no new clients, waits for open streams");
+    linger(signal, running.drain_delay());
+    tracing::info!(signal, "draining; another signal ends at once");
     let aborted = running.drain(None);
     tracing::info!(aborted, "connector ends");
     Ok(())

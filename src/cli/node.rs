@@ -4,7 +4,8 @@
 use std::{
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
-    time::{Instant, SystemTime},
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::oneshot;
@@ -222,6 +223,16 @@ fn ring_facts(facts: RingFacts) -> [(Fact, u64); 5] {
         (Fact::RingOverflow, facts.overflowed),
         (Fact::RingBuffers, facts.buffers),
     ]
+}
+
+/// Goes on accepting for a while after `signal`, so that whoever asks whether we are ready hears
+/// that we are not before it is true.
+pub(super) fn linger(signal: &str, delay: Duration) {
+    if !delay.is_zero() {
+        let seconds = delay.as_secs();
+        tracing::info!(signal, seconds, "no longer ready; accepts a little longer");
+        thread::sleep(delay);
+    }
 }
 
 /// Starts the admin server where configured. By it the log's level is changed and the end switch

@@ -1,12 +1,13 @@
 //! `causeway proxy`: the cloud side.
 
-use std::{process::ExitCode, sync::Arc, thread};
+use std::{process::ExitCode, sync::Arc};
 
 use super::{
     args::RunArgs,
     cluster,
     node::{
-        Failure, check_open_files, plan, report, set_level, start_admin, start_log, tell_ready,
+        Failure, check_open_files, linger, plan, report, set_level, start_admin, start_log,
+        tell_ready,
     },
     notify::Manager,
     records,
@@ -53,12 +54,7 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
         kubernetes.resign();
     }
     manager.stopping("drains: accepts no new streams, waits for open ones");
-    let delay = running.proxy.drain_delay();
-    if !delay.is_zero() {
-        let seconds = delay.as_secs();
-        tracing::info!(signal, seconds, "no longer ready; accepts a little longer");
-        thread::sleep(delay);
-    }
+    linger(signal, running.proxy.drain_delay());
     tracing::info!(signal, "draining; another signal ends at once");
     let aborted = running.proxy.drain(None);
     tracing::info!(aborted, "proxy ends");

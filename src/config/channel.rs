@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::document::Document;
-use super::{Endpoint, raw};
-use crate::limits;
+use super::{Endpoint, quotas, raw};
+use crate::{limits, mapping::Network};
 
 /// One local port and where it leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub struct ChannelConfig {
     pub mode: Mode,
     /// Tunnels it keeps ready in mode `direct`.
     pub warm_connections: usize,
+    /// Whose connections it takes; empty is everybody's.
+    pub allowed_sources: Vec<Network>,
+    /// Payload bytes a second, both directions of all its streams together; 0 is any number.
+    pub bytes_per_second_max: u64,
     /// Whether it is open.
     pub enabled: bool,
 }
@@ -84,6 +88,9 @@ pub(super) fn read(
         }
     };
     let mode = mode(document, &key("mode"), raw.mode.as_deref());
+    let sources = sources(document, &key("allowed_sources"), raw.allowed_sources.as_deref());
+    let bytes_per_second =
+        quotas::bytes_per_second(document, &key("bytes_per_second_max"), raw.bytes_per_second_max);
     Some(ChannelConfig {
         endpoint: endpoint?,
         service_type: service_type?,
@@ -91,6 +98,8 @@ pub(super) fn read(
         connections: connections?,
         mode: mode?,
         warm_connections: warm?,
+        allowed_sources: sources?,
+        bytes_per_second_max: bytes_per_second?.unwrap_or(0),
         enabled: raw.enabled.unwrap_or(true),
     })
 }
@@ -98,6 +107,21 @@ pub(super) fn read(
 fn mode(document: &mut Document<'_>, key: &str, raw: Option<&str>) -> Option<Mode> {
     let modes = [("direct", Mode::Direct), ("multiplexed", Mode::Multiplexed)];
     document.choice(key, raw, &modes, Mode::Multiplexed)
+}
+
+fn sources(document: &mut Document<'_>, key: &str, raw: Option<&[String]>) -> Option<Vec<Network>> {
+    let Some(texts) = raw else { return Some(Vec::new()) };
+    if texts.is_empty() {
+        document.fault(key, "allows nobody; list networks, or leave the key out".to_owned());
+        return None;
+    }
+    if texts.len() > limits::SOURCES_PER_CHANNEL_MAX {
+        let (count, max) = (texts.len(), limits::SOURCES_PER_CHANNEL_MAX);
+        document.fault(key, format!("lists {count} networks, more than {max}"));
+        return None;
+    }
+    let networks = texts.iter().map(|text| text.parse::<Network>());
+    networks.collect::<Result<_, _>>().map_err(|error| document.fault(key, error)).ok()
 }
 
 fn ip(document: &mut Document<'_>, key: &str, text: &str) -> Option<IpAddr> {

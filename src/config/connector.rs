@@ -61,6 +61,8 @@ pub struct ConnectorLimits {
     pub half_closed_timeout: Duration,
     /// A stream with nothing moving at all; `None` is for ever.
     pub idle_timeout: Option<Duration>,
+    /// Told to stop, it still accepts for this long, with a readiness that says no.
+    pub drain_delay: Duration,
     /// Streams still open after this long in a drain are aborted.
     pub drain_deadline: Duration,
     /// Bytes that traffic may make the process hold; 0 is any number, `None` what the surroundings
@@ -165,6 +167,8 @@ fn limits(document: &mut Document<'_>, raw: &raw::ConnectorLimits) -> Option<Con
     );
     let idle_timeout =
         document.seconds_or_off("limits.idle_timeout_seconds", raw.idle_timeout_seconds);
+    let drain_delay =
+        document.seconds_or_off("limits.drain_delay_seconds", raw.drain_delay_seconds);
     let drain_deadline = document.seconds(
         "limits.drain_deadline_seconds",
         raw.drain_deadline_seconds,
@@ -175,6 +179,7 @@ fn limits(document: &mut Document<'_>, raw: &raw::ConnectorLimits) -> Option<Con
         dial_timeout: dial_timeout?,
         half_closed_timeout: half_closed_timeout?,
         idle_timeout,
+        drain_delay: drain_delay.unwrap_or_default(),
         drain_deadline: drain_deadline?,
         memory_bytes_max: memory_bytes_max?,
     })

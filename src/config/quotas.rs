@@ -104,19 +104,30 @@ fn quota(
         (_, None) => Some(default.opens_per_second_max),
         (name, Some(value)) => document.number(&key(name), value, 0..=1_000_000),
     };
-    let bytes_per_second_max = match keys.bytes {
-        (_, None) => Some(default.bytes_per_second_max),
-        (_, Some(0)) => Some(0),
-        (name, Some(value)) => {
-            document.number(&key(name), value, limits::PACE_BYTES_PER_SECOND_MIN..=u64::MAX)
-        }
-    };
+    let (name, value) = keys.bytes;
+    let bytes_per_second_max = bytes_per_second(document, &key(name), value)
+        .map(|given| given.unwrap_or(default.bytes_per_second_max));
     Some(QuotaConfig {
         streams_max: streams_max?,
         tunnels_max: tunnels_max?,
         opens_per_second_max: opens_per_second_max?,
         bytes_per_second_max: bytes_per_second_max?,
     })
+}
+
+/// How fast bytes may go; 0 is any number, `None` inside when nothing is said.
+pub(super) fn bytes_per_second(
+    document: &mut Document<'_>,
+    key: &str,
+    value: Option<i64>,
+) -> Option<Option<u64>> {
+    match value {
+        None => Some(None),
+        Some(0) => Some(Some(0)),
+        Some(value) => {
+            document.number(key, value, limits::PACE_BYTES_PER_SECOND_MIN..=u64::MAX).map(Some)
+        }
+    }
 }
 
 /// A budget of memory: `None` inside when it is left to the surroundings.

@@ -203,6 +203,8 @@ pub(super) struct Channel {
     pub(super) connections: Option<i64>,
     pub(super) mode: Option<String>,
     pub(super) warm_connections: Option<i64>,
+    pub(super) allowed_sources: Option<Vec<String>>,
+    pub(super) bytes_per_second_max: Option<i64>,
     pub(super) enabled: Option<bool>,
 }
 
@@ -220,6 +222,7 @@ pub(super) struct ConnectorLimits {
     pub(super) dial_timeout_seconds: Option<i64>,
     pub(super) half_closed_timeout_seconds: Option<i64>,
     pub(super) idle_timeout_seconds: Option<i64>,
+    pub(super) drain_delay_seconds: Option<i64>,
     pub(super) drain_deadline_seconds: Option<i64>,
     pub(super) memory_bytes_max: Option<i64>,
 }

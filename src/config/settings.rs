@@ -160,6 +160,12 @@ fn flatten(key: &str, value: &Value, settings: &mut Vec<Setting>) {
             }
             return;
         }
+        Value::Array(texts) if texts.iter().all(Value::is_string) => {
+            if texts.is_empty() {
+                return;
+            }
+            texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        }
         Value::Array(tables) => {
             for table in tables {
                 let (name, rest) = named(table.clone());

@@ -65,6 +65,7 @@ impl ConnectorConfig {
                     dial_timeout,
                     half_closed_timeout,
                     idle_timeout,
+                    drain_delay,
                     drain_deadline,
                     memory_bytes_max,
                 },
@@ -89,6 +90,7 @@ impl ConnectorConfig {
                 "dial_timeout_seconds": seconds(*dial_timeout),
                 "half_closed_timeout_seconds": seconds(*half_closed_timeout),
                 "idle_timeout_seconds": seconds(idle_timeout.unwrap_or_default()),
+                "drain_delay_seconds": seconds(*drain_delay),
                 "drain_deadline_seconds": seconds(*drain_deadline),
                 "memory_bytes_max": memory_bytes_max,
             },
@@ -213,6 +215,8 @@ fn channel(channel: &ChannelConfig) -> Value {
         connections,
         mode,
         warm_connections,
+        allowed_sources,
+        bytes_per_second_max,
         enabled,
     } = channel;
     let kind = match service_type {
@@ -231,6 +235,8 @@ fn channel(channel: &ChannelConfig) -> Value {
         "connections": connections,
         "mode": mode,
         "warm_connections": warm_connections,
+        "allowed_sources": allowed_sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "bytes_per_second_max": bytes_per_second_max,
         "enabled": enabled,
     })
 }

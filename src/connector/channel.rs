@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    net::IpAddr,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -18,6 +19,7 @@ use crate::{
     config::{ChannelConfig, Mode},
     engine::Socket,
     limits,
+    mapping::Pace,
     relay::{Aim, Shard},
     telemetry::{Count, Group, audit::Event},
     tunnel::Backoff,
@@ -27,6 +29,7 @@ use crate::{
 pub(super) struct Channel {
     pub(super) config: ChannelConfig,
     pub(super) status: Arc<ChannelStatus>,
+    pub(super) pace: Arc<Pace>,
     pub(super) tunnels: Tunnels,
     /// What its streams are for, for lists.
     aim: RefCell<Rc<Aim>>,
@@ -65,7 +68,7 @@ impl Channel {
     /// A channel that keeps `tunnels` ready on this worker.
     pub(super) fn new(
         config: ChannelConfig,
-        status: Arc<ChannelStatus>,
+        (status, pace): (Arc<ChannelStatus>, Arc<Pace>),
         tunnels: usize,
         settings: &Settings,
     ) -> Self {
@@ -78,6 +81,7 @@ impl Channel {
         Self {
             config,
             status,
+            pace,
             tunnels: kept,
             aim,
             backoff: RefCell::default(),
@@ -215,6 +219,12 @@ impl Channel {
                 Mode::Multiplexed => "h2",
             },
         });
+    }
+
+    /// Whether it takes connections from there.
+    pub(super) fn allows(&self, source: IpAddr) -> bool {
+        let allowed = &self.config.allowed_sources;
+        allowed.is_empty() || allowed.iter().any(|network| network.contains(source))
     }
 
     /// What its streams are for, for lists.

@@ -16,6 +16,7 @@ use crate::{
     config::{ChannelConfig, Mode},
     engine::Listener,
     limits,
+    mapping::Pace,
     telemetry::{Audit, audit::Event},
     worker::{Crew, Listening},
 };
@@ -29,6 +30,8 @@ pub struct RunningChannel {
     pub address: Option<SocketAddr>,
     /// Its state.
     pub status: Arc<ChannelStatus>,
+    /// How fast its bytes may go.
+    pace: Arc<Pace>,
     /// What tells it from the others on the workers; never used again.
     number: usize,
 }
@@ -84,7 +87,9 @@ impl Channels {
         let number = self.next_number;
         self.next_number += 1;
         let status = Arc::new(ChannelStatus::default());
-        RunningChannel { config: config.clone(), address: None, status, number }
+        let pace = Arc::<Pace>::default();
+        pace.set(config.bytes_per_second_max);
+        RunningChannel { config: config.clone(), address: None, status, pace, number }
     }
 
     fn publish(&self, channels: Vec<RunningChannel>) {
@@ -155,6 +160,7 @@ impl Channels {
         crew: &Crew<ConnectorMessage>,
     ) -> RunningChannel {
         let channel = RunningChannel { config: config.clone(), ..running };
+        channel.pace.set(config.bytes_per_second_max);
         // What was wrong with the old one says nothing about this one.
         channel.status.set_problem(Part::Way, None);
         channel.status.set_problem(Part::Service, None);
@@ -172,6 +178,7 @@ impl Channels {
             number: channel.number,
             config: channel.config.clone(),
             status: channel.status.clone(),
+            pace: channel.pace.clone(),
             workers: self.workers,
         }
     }

@@ -13,6 +13,7 @@ use crate::{
     config::{ChannelConfig, OutboundProxy},
     engine::turn_away,
     limits,
+    mapping::Pace,
     telemetry::Repeats,
     tls::ClientTls,
     tunnel::Timeouts,
@@ -47,6 +48,7 @@ pub struct ChannelPost {
     pub(super) number: usize,
     pub(super) config: ChannelConfig,
     pub(super) status: Arc<ChannelStatus>,
+    pub(super) pace: Arc<Pace>,
     pub(super) workers: usize,
 }
 
@@ -85,9 +87,9 @@ impl ConnectorRole {
 
     /// Serves a channel from now on, in place of an older one with its number.
     pub(super) fn install(&self, worker: &Worker, post: ChannelPost) {
-        let ChannelPost { number, config, status, workers } = post;
+        let ChannelPost { number, config, status, pace, workers } = post;
         let tunnels = tunnels_of(&config, number, workers, worker.shard.index);
-        let channel = Rc::new(Channel::new(config, status, tunnels, &self.settings()));
+        let channel = Rc::new(Channel::new(config, (status, pace), tunnels, &self.settings()));
         let old = self.channels.borrow_mut().insert(number, channel.clone());
         if let Some(old) = old {
             old.close(&worker.shard, Some(channel));

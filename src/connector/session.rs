@@ -32,6 +32,8 @@ pub(super) enum OpenError {
     Lost(String),
     #[error("no tunnel is up")]
     NoTunnel,
+    #[error("allowed_sources of the channel has no such address")]
+    SourceNotAllowed,
     #[error("too many audit records wait to be written")]
     Unrecorded,
     #[error("the proxy's answer is not HTTP/1.1")]
@@ -51,6 +53,7 @@ impl OpenError {
         match self {
             Self::Tunnel(_) | Self::NoTunnel => "tunnel",
             Self::Unrecorded => "overloaded",
+            Self::SourceNotAllowed => "source_not_allowed",
             Self::Refused { .. } => "refused",
             Self::Lost(_) => "tunnel_lost",
             Self::NotHttp | Self::Unsendable => "malformed",
@@ -87,6 +90,7 @@ pub(super) async fn serve(
         live.set_plain(client.clone());
         live.set_peer(peer);
         live.set_aim(channel.aim());
+        live.set_pace(channel.pace.clone());
         live.enter(Phase::Opening, Instant::now());
         let shard = shard.clone();
         let trace = shard.traces.begin();
@@ -112,6 +116,9 @@ pub(super) struct Visit {
 
 impl Visit {
     async fn run(mut self, accepted_at: Instant) {
+        if !self.channel.allows(self.peer.ip()) {
+            return self.give_up(&OpenError::SourceNotAllowed, accepted_at);
+        }
         if self.shard.audit.refuses() {
             return self.give_up(&OpenError::Unrecorded, accepted_at);
         }
@@ -210,6 +217,8 @@ impl Visit {
         let news = match error {
             // The dial has said so itself.
             OpenError::Tunnel(_) | OpenError::NoTunnel => false,
+            // Nothing is wrong with the channel.
+            OpenError::SourceNotAllowed => true,
             _ => self.channel.status.set_problem(Part::Service, Some(error.to_string())),
         };
         if !news {

@@ -136,6 +136,11 @@ impl RunningConnector {
         (certificate.reloads, certificate.reloads_failed)
     }
 
+    /// How long it still accepts once it is told to stop.
+    pub fn drain_delay(&self) -> Duration {
+        self.reloader().in_force().limits.drain_delay
+    }
+
     /// Its workers.
     pub fn crew(&self) -> &Arc<Crew<ConnectorMessage>> {
         &self.crew

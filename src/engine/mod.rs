@@ -37,7 +37,7 @@ pub use driver::{Driver, Kind};
 pub use exhausted::{exhausted, memory_allowed, turn_away};
 pub use listener::Listener;
 pub use options::Tuning;
-pub use process::{OpenFiles, open_files, raise_open_files, thread_time};
+pub use process::{OpenFiles, open_files, raise_open_files, stand_back, thread_time};
 pub use rings::{RingFacts, Rings};
 pub use runtime::Runtime;
 pub use socket::Socket;

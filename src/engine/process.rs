@@ -57,6 +57,15 @@ pub fn thread_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
+/// Lets this thread stand back by so much in the kernel's distribution of processor time (nice(2),
+/// which on Linux is of the thread): whoever has more weight runs first when both want to, and has
+/// the greater share when both always want to.
+pub fn stand_back(by: u8) {
+    // SAFETY: takes a number and touches no memory. That less is asked for is never refused, and
+    // the value it returns may be -1 without an error.
+    let _ = unsafe { libc::nice(by.into()) };
+}
+
 fn limit(resource: libc::__rlimit_resource_t) -> io::Result<(u64, u64)> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel fills `limit`, which outlives the call.

@@ -181,6 +181,8 @@ pub const YAML_REPEATS_MAX: usize = 10_000;
 pub const LOCATIONS_PER_MAPPING_MAX: usize = 256;
 /// Networks one mapping allows connectors to come from.
 pub const SOURCES_PER_MAPPING_MAX: usize = 64;
+/// Networks in the list of a channel: as for a mapping.
+pub const SOURCES_PER_CHANNEL_MAX: usize = SOURCES_PER_MAPPING_MAX;
 /// Bytes of a subaccount id, service id or location id.
 pub const NAME_BYTES_MAX: usize = 255;
 /// Longest time a key can set: ten years, far from any overflow of a deadline.
@@ -237,6 +239,10 @@ pub const CA_HINT_BYTES_MAX: usize = 4096;
 
 /// Connections of the admin server; more wait in the kernel's backlog. A scraper and some people.
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// How far the admin server's threads stand back behind the workers (nice(2)): ten steps are a
+/// tenth of a worker's weight, so that a scrape takes nothing that a stream could use, and a probe
+/// is still answered on a node whose cores are all busy.
+pub const ADMIN_NICE: u8 = 10;
 /// Request head of the admin server: a GET of a browser fits. hyper asks for at least 8 KiB.
 pub const ADMIN_HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long a connection of the admin server may be silent before or inside a request head.

@@ -2,10 +2,12 @@
 //! All of it is atomics: a few for a stream's beginning and, where bytes are paced, one for each
 //! chunk.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::pace::Pace;
+use super::schedule::Schedule;
 use crate::limits;
 
 /// What one subaccount may use, all workers together.
@@ -38,9 +40,8 @@ pub struct TenantUsage {
     streams_max: AtomicUsize,
     tunnels_max: AtomicUsize,
     opens_per_second_max: AtomicU64,
-    bytes_per_second_max: AtomicU64,
     opens: Schedule,
-    bytes: Schedule,
+    pace: Arc<Pace>,
 }
 
 impl Default for TenantUsage {
@@ -52,9 +53,8 @@ impl Default for TenantUsage {
             streams_max: AtomicUsize::new(limits::STREAMS_PER_TENANT_MAX),
             tunnels_max: AtomicUsize::new(limits::TUNNELS_PER_TENANT_MAX),
             opens_per_second_max: AtomicU64::new(0),
-            bytes_per_second_max: AtomicU64::new(0),
             opens: Schedule::default(),
-            bytes: Schedule::default(),
+            pace: Arc::default(),
         }
     }
 }
@@ -66,7 +66,7 @@ impl TenantUsage {
         self.streams_max.store(quota.streams_max, Ordering::Relaxed);
         self.tunnels_max.store(quota.tunnels_max, Ordering::Relaxed);
         self.opens_per_second_max.store(quota.opens_per_second_max.into(), Ordering::Relaxed);
-        self.bytes_per_second_max.store(quota.bytes_per_second_max, Ordering::Relaxed);
+        self.pace.set(quota.bytes_per_second_max);
     }
 
     /// Counts one more stream until the permit is dropped.
@@ -108,20 +108,10 @@ impl TenantUsage {
         self.tunnels() < self.tunnels_max.load(Ordering::Relaxed)
     }
 
-    /// Notes that so many bytes have moved; says how long whoever moved them must wait before it
-    /// moves more, which is nothing where its bytes are not paced.
+    /// How fast its bytes may go.
     #[must_use]
-    pub fn moved(&self, bytes: usize, now: Instant) -> Duration {
-        match self.bytes_per_second_max.load(Ordering::Relaxed) {
-            0 => Duration::ZERO,
-            per_second => self.bytes.spend(bytes as u64, per_second, now),
-        }
-    }
-
-    /// Bytes it may move in a second, where that is bounded.
-    #[must_use]
-    pub fn pace(&self) -> Option<u64> {
-        Some(self.bytes_per_second_max.load(Ordering::Relaxed)).filter(|pace| *pace > 0)
+    pub fn pace(&self) -> &Arc<Pace> {
+        &self.pace
     }
 
     /// Streams open now.
@@ -141,56 +131,6 @@ impl TenantUsage {
 fn take(count: &AtomicUsize, max: usize) -> bool {
     let one_more = |used: usize| (used < max).then_some(used + 1);
     count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
-}
-
-/// When the next unit is due at a steady rate (the generic cell rate algorithm): one number for
-/// all workers, so a rate holds whichever of them the work comes by.
-#[derive(Debug, Default)]
-struct Schedule {
-    /// Nanoseconds since `origin`.
-    due_ns: AtomicU64,
-    /// The first moment anybody asked.
-    origin: OnceLock<Instant>,
-}
-
-const SECOND_NS: u64 = 1_000_000_000;
-
-impl Schedule {
-    fn since_origin(&self, now: Instant) -> u64 {
-        let origin = *self.origin.get_or_init(|| now);
-        // From a second on, so that at the origin a whole burst has gathered.
-        let since = now.saturating_duration_since(origin) + Duration::from_secs(1);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    /// Takes one of `per_second`, of which as many may come at once.
-    fn take_one(&self, per_second: u64, now: Instant) -> bool {
-        let Some(step) = SECOND_NS.checked_div(per_second) else { return true };
-        let now = self.since_origin(now);
-        let next = |due: u64| {
-            let due = due.max(now.saturating_sub(SECOND_NS));
-            (due + step <= now).then_some(due + step)
-        };
-        self.due_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
-    }
-
-    fn has_one(&self, per_second: u64, now: Instant) -> bool {
-        let Some(step) = SECOND_NS.checked_div(per_second) else { return true };
-        let now = self.since_origin(now);
-        self.due_ns.load(Ordering::Relaxed).max(now.saturating_sub(SECOND_NS)) + step <= now
-    }
-
-    /// Spends `units`, whether they are due or not; says how long it takes until they are.
-    fn spend(&self, units: u64, per_second: u64, now: Instant) -> Duration {
-        let now = self.since_origin(now);
-        let burst = u64::try_from(limits::PACE_BURST.as_nanos()).unwrap_or(SECOND_NS);
-        let cost = u128::from(units) * u128::from(SECOND_NS) / u128::from(per_second.max(1));
-        let cost = u64::try_from(cost).unwrap_or(u64::MAX);
-        let next = |due: u64| Some(due.max(now.saturating_sub(burst)).saturating_add(cost));
-        let before = self.due_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        let due = before.ok().and_then(next).unwrap_or_default();
-        Duration::from_nanos(due.saturating_sub(now))
-    }
 }
 
 /// The right to one open stream; dropping it gives the place back on every way out.
@@ -229,6 +169,8 @@ impl Drop for TunnelPermit {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn usage(quota: Quota) -> Arc<TenantUsage> {
@@ -267,17 +209,6 @@ mod tests {
     }
 
     #[test]
-    fn bytes_beyond_the_burst_are_to_be_waited_for_and_none_is_forgotten() {
-        let (usage, start) = (usage(Quota { bytes_per_second_max: 1000, ..FREE }), Instant::now());
-        assert_eq!(usage.moved(250, start), Duration::ZERO, "the burst");
-        assert_eq!(usage.moved(500, start), Duration::from_millis(500));
-        let later = start + Duration::from_millis(200);
-        assert_eq!(usage.moved(100, later), Duration::from_millis(400));
-        let much_later = start + Duration::from_secs(60);
-        assert_eq!(usage.moved(1250, much_later), Duration::from_secs(1), "one burst again");
-    }
-
-    #[test]
     fn a_quota_that_changes_holds_at_once_for_what_comes() {
         let (usage, now) = (usage(FREE), Instant::now());
         let permits: Vec<_> = (0..5).map(|_| usage.try_open(now).unwrap()).collect();
@@ -288,6 +219,7 @@ mod tests {
         drop((permits, tunnels));
         assert_eq!((usage.open(), usage.tunnels()), (0, 0));
         assert!(usage.try_open(now).is_ok() && usage.try_tunnel().is_some());
-        assert_eq!(usage.moved(usize::MAX, now), Duration::ZERO);
+        usage.set_quota(&Quota { bytes_per_second_max: 1000, ..FREE });
+        assert_eq!(usage.pace().per_second(), Some(1000));
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use super::{Aim, Link, TunnelSide, Whose};
 use crate::{
     engine::{Socket, Tuning},
-    mapping::{Mapping, StreamPermit, TenantUsage},
+    mapping::{Mapping, Pace, StreamPermit},
     tunnel::{Ending, Key, Phase, Session, Stream, Timeouts},
 };
 
@@ -49,6 +49,7 @@ pub struct Live {
     /// Whether the plain end's socket looks after a dead peer.
     tuned: Cell<bool>,
     grant: RefCell<Option<Grant>>,
+    pace: RefCell<Option<Arc<Pace>>>,
     /// The plain end finished its direction, so nobody reads there; should it break, this is why
     /// the stream ended.
     unread: Cell<Option<Ending>>,
@@ -72,6 +73,7 @@ impl Live {
             plain: RefCell::default(),
             tuned: Cell::new(false),
             grant: RefCell::default(),
+            pace: RefCell::default(),
             unread: Cell::default(),
             first_byte: Cell::default(),
             begun_at: now,
@@ -112,9 +114,15 @@ impl Live {
         self.grant.borrow().as_ref().map(look)
     }
 
-    /// Whose stream it is, where that is accounted for.
-    pub(super) fn usage(&self) -> Option<Arc<TenantUsage>> {
-        self.with_grant(|grant| grant.permit.usage().clone())
+    /// Has its bytes go no faster than that, where no grant says how fast.
+    pub fn set_pace(&self, pace: Arc<Pace>) {
+        *self.pace.borrow_mut() = Some(pace);
+    }
+
+    /// How fast its bytes may go, where that may be bounded.
+    pub(super) fn pace(&self) -> Option<Arc<Pace>> {
+        let granted = self.with_grant(|grant| grant.permit.usage().pace().clone());
+        granted.or_else(|| self.pace.borrow().clone())
     }
 
     /// Looks at the TLS end, where the session owns one.

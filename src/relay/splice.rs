@@ -18,7 +18,7 @@ use super::{Cut, Live, Shard, Sink, Source, drain::abort_when_delivered, shard::
 use crate::{
     engine::{Buffer, Socket},
     limits,
-    mapping::TenantUsage,
+    mapping::Pace,
     telemetry::{Count, Group, Metric},
     tunnel::{Direction, Ending, Phase, Stream, Stride},
 };
@@ -75,7 +75,7 @@ pub async fn splice<S: Sink>(
     source: impl Source,
     early: Option<Buffer>,
 ) -> Ending {
-    let relay = Relay { shard, live, ends, usage: live.usage() };
+    let relay = Relay { shard, live, ends, pace: live.pace() };
     tokio::join!(relay.tunnel_to_plain(source, early), relay.plain_to_tunnel());
     let ending = live.stream().ending();
     if !ending.is_clean() {
@@ -93,8 +93,8 @@ struct Relay<'a, S> {
     shard: &'a Shard,
     live: &'a Live,
     ends: &'a Ends<S>,
-    /// Whose bytes they are, where those may be paced.
-    usage: Option<Arc<TenantUsage>>,
+    /// How fast they may go, where that may be bounded.
+    pace: Option<Arc<Pace>>,
 }
 
 impl<S: Sink> Relay<'_, S> {
@@ -238,17 +238,17 @@ impl<S: Sink> Relay<'_, S> {
 
     /// How much to take at once: of paced bytes little, so that they flow and do not come in gusts.
     fn paced(&self, stride: Stride) -> Stride {
-        match self.usage.as_ref().and_then(|usage| usage.pace()) {
+        match self.pace.as_ref().and_then(|pace| pace.per_second()) {
             Some(pace) if pace < limits::BUFFER_LARGE_BYTES as u64 * 16 => Stride::Small,
             _ => stride,
         }
     }
 
-    /// Waits until the subaccount may move more, after it moved `bytes`. Whoever waits receives
+    /// Waits until more may be moved, after `bytes` were. Whoever waits receives
     /// nothing and returns no credit: that is what holds the sender back.
     async fn keep_pace(&self, bytes: usize) {
-        let Some(usage) = &self.usage else { return };
-        let mut left = usage.moved(bytes, Instant::now());
+        let Some(pace) = &self.pace else { return };
+        let mut left = pace.moved(bytes, Instant::now());
         while !left.is_zero() && !self.stream().has_failed() {
             let nap = left.min(limits::PACE_NAP_MAX);
             tokio::time::sleep(nap).await;

@@ -19,3 +19,5 @@ pub use look::{Filter, Look, Seen};
 pub use mailbox::{Accepted, Mailbox, Message};
 pub use memory::memory_share;
 pub use run::{Role, Worker};
+
+pub use crate::engine::stand_back;

@@ -85,6 +85,7 @@ fn every_file_of_the_manual_is_valid_and_shows_true_defaults() {
                     "memory_bytes",
                     "otlp_endpoint =",
                     "token_file =",
+                    "allowed_sources =",
                 ];
                 !examples.iter().any(|example| line.starts_with(example))
             })

@@ -12,7 +12,8 @@ use causeway::engine::Kind;
 use serde_json::Value;
 
 use crate::support::{
-    DEADLINE, Process, Running, Service, Site, Suite, assert_reset, exchange, get, run, wait_until,
+    DEADLINE, Process, Running, Service, Site, Suite, assert_reset, exchange, get, run, sh,
+    wait_until,
 };
 
 const MARKER: &str = "[AUDIT-EVENT] ";
@@ -24,6 +25,7 @@ pub fn add(suite: &mut Suite) {
     suite.both("changes_of_mappings_and_certificates_are_recorded", changes);
     suite.both("changes_of_the_configuration_are_recorded", settings);
     suite.both("an_audit_file_is_rotated_by_size_and_by_name", rotation);
+    suite.both("sighup_opens_the_audit_file_anew", reopened);
 }
 
 /// The records among some lines; each must be whole.
@@ -289,4 +291,27 @@ fn rotation(kind: Kind) {
         of(&records_of(&file(0)), "stream_open").len() == 1
     });
     assert_eq!(records_of(&moved).len(), before);
+}
+
+/// What rotates files from outside renames one and sends SIGHUP; no record need come for that.
+fn reopened(kind: Kind) {
+    let echo = Service::echo();
+    let site = Site::new(kind, echo.address, false);
+    let running = site.start_with(&to_file(&site, ""));
+    let (file, renamed) = (site.path("audit.log"), site.path("audit.log.old"));
+    exchange(running.channel, "before").unwrap();
+    wait_until("the first stream is recorded", DEADLINE, || {
+        !of(&records_of(&file), "stream_close").is_empty()
+    });
+    fs::rename(&file, &renamed).unwrap();
+    let before = fs::read(&renamed).unwrap();
+    sh(&format!("kill -HUP {}", running.proxy.id()));
+    wait_until("there is a new file", DEADLINE, || file.exists());
+    exchange(running.channel, "after").unwrap();
+    wait_until("the second stream is in it", DEADLINE, || {
+        !of(&records_of(&file), "stream_close").is_empty()
+    });
+    assert!(fs::read(&renamed).unwrap() == before, "nothing more in the old one");
+    let both: Vec<Value> = records_of(&renamed).into_iter().chain(records_of(&file)).collect();
+    assert_complete(&both);
 }

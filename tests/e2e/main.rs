@@ -31,6 +31,7 @@ mod histograms;
 mod hostile;
 mod interop;
 mod introductions;
+mod local_ports;
 mod manager;
 mod mappings;
 mod metrics;
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
     hostile::add(&mut suite);
     interop::add(&mut suite);
     introductions::add(&mut suite);
+    local_ports::add(&mut suite);
     manager::add(&mut suite);
     names::add(&mut suite);
     offenders::add(&mut suite);

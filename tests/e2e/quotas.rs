@@ -101,7 +101,7 @@ fn tunnels(kind: Kind) {
 }
 
 /// Sends `bytes` to the echo service and back; says how long that took.
-fn echo(channel: SocketAddr, bytes: usize) -> Duration {
+pub(crate) fn echo(channel: SocketAddr, bytes: usize) -> Duration {
     let mut stream = connect(channel);
     let mut sending = stream.try_clone().unwrap();
     let started = Instant::now();

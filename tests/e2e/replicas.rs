@@ -1,4 +1,5 @@
-//! Two replicas of a proxy behind one address, and readiness that is worth asking for.
+//! Two replicas of a proxy behind one address, two connectors of one subaccount and location, and
+//! readiness that is worth asking for.
 
 use std::{
     io::{Read, Write},
@@ -20,6 +21,7 @@ use crate::support::{
 
 pub fn add(suite: &mut Suite) {
     suite.all("a_rolling_restart_of_two_replicas_costs_no_stream", rolling);
+    suite.all("a_rolling_restart_of_two_connectors_costs_no_stream", rolling_connectors);
     suite.both("readiness_opens_a_tunnel_to_the_own_listener", probed);
     suite.both("told_to_stop_a_proxy_is_unready_before_it_stops_accepting", leaving);
 }
@@ -45,8 +47,15 @@ impl Place {
         proxy
     }
 
-    fn replica(&self) -> Replica {
-        Replica { tunnel: self.tunnel.address, admin: self.admin.address }
+    /// The same for a connector, whose channel has the place's port.
+    fn start_connector(&self, world: &World, proxy: u16, limits: &str) -> Measured {
+        let admin = self.admin.address;
+        let more = format!("connections = 2\n[limits]\n{limits}[admin]\nlisten = \"{admin}\"\n");
+        Measured::connector_on(world, proxy, "echo", (self.tunnel.address, &more))
+    }
+
+    fn replica(&self, question: &'static str) -> Replica {
+        Replica { tunnel: self.tunnel.address, admin: self.admin.address, question }
     }
 }
 
@@ -107,21 +116,61 @@ fn one_stream(channel: SocketAddr, pattern: Pattern, life: Duration) -> Result<(
     }
 }
 
-fn rolling(kind: Kind) {
-    const CLIENTS: u64 = 24;
-    const LIMITS: &str = "drain_delay_seconds = 1\ndrain_deadline_seconds = 15\n";
+/// Told to stop, each says no before it accepts no more, and open streams have their time.
+const LIMITS: &str = "drain_delay_seconds = 1\ndrain_deadline_seconds = 15\n";
+
+fn world_of_crowds(kind: Kind) -> World {
     causeway::engine::raise_open_files().unwrap();
     let world = World::new(kind);
     world.map("a", "echo", &echo_for_crowds().to_string(), None);
+    world
+}
+
+fn rolling(kind: Kind) {
+    let world = world_of_crowds(kind);
     let places = [Place::new(), Place::new()];
-    let balancer = Balancer::over(&places.each_ref().map(Place::replica));
-    let mut running = places.each_ref().map(|place| Some(place.start(&world, LIMITS)));
+    let balancer = Balancer::over(&places.each_ref().map(|place| place.replica("/readyz")));
+    let start = |place: &Place| place.start(&world, LIMITS);
+    let running = places.each_ref().map(start);
     wait_until("both are ready", DEADLINE, || balancer.ready() == 2);
     let connector =
         Measured::connector_at(&world, balancer.address.port(), "echo", "connections = 2\n");
+    restart_each(kind, (&places, running), start, &balancer, connector.address);
+}
+
+/// Both carry streams all the time: there is no role that one would have to take from the other.
+fn rolling_connectors(kind: Kind) {
+    let world = world_of_crowds(kind);
+    let proxy = Measured::proxy(&world);
+    let places = [Place::new(), Place::new()];
+    let question = "/exposed?action=ensureMasterRole";
+    let balancer = Balancer::over(&places.each_ref().map(|place| place.replica(question)));
+    let start = |place: &Place| place.start_connector(&world, proxy.address.port(), LIMITS);
+    let running = places.each_ref().map(start);
+    wait_until("both have the role", DEADLINE, || balancer.ready() == 2);
+    for place in &places {
+        let ask = |action: &str| get(place.admin.address, &format!("/exposed?action={action}"));
+        assert_eq!(ask("ping"), (200, String::new()));
+        assert_eq!(ask("hasMasterRole"), (200, "true".to_owned()));
+        assert_eq!(ask("takeMasterRole").0, 400);
+        assert_eq!(get(place.admin.address, "/exposed").0, 400);
+    }
+    restart_each(kind, (&places, running), start, &balancer, balancer.address);
+}
+
+/// Restarts one after the other while clients of `channel` come and go; none of them may notice.
+fn restart_each(
+    kind: Kind,
+    (places, running): (&[Place; 2], [Measured; 2]),
+    start: impl Fn(&Place) -> Measured,
+    balancer: &Balancer,
+    channel: SocketAddr,
+) {
+    const CLIENTS: u64 = 24;
+    let mut running = running.map(Some);
     let seen = Arc::new(Seen::default());
     let clients: Vec<_> =
-        (0..CLIENTS).map(|number| client(connector.address, number, seen.clone())).collect();
+        (0..CLIENTS).map(|number| client(channel, number, seen.clone())).collect();
     let opened = |more: usize| {
         let before = seen.streams.load(Relaxed);
         wait_until("streams go on", DEADLINE, || seen.streams.load(Relaxed) >= before + more);
@@ -134,7 +183,7 @@ fn rolling(kind: Kind) {
         assert_eq!(old.end(), Some(0));
         let away = began.elapsed();
         assert!(away < Duration::from_secs(15), "no stream was so long: {away:?}");
-        *replica = Some(place.start(&world, LIMITS));
+        *replica = Some(start(place));
         wait_until("both are ready again", DEADLINE, || balancer.ready() == 2);
         opened(CLIENTS as usize);
     }
@@ -144,13 +193,13 @@ fn rolling(kind: Kind) {
     }
     let failures = seen.failures.lock().unwrap();
     println!(
-        "{} streams on {kind}, {} failed; tunnels per replica: {:?}",
+        "{} streams on {kind}, {} failed; connections per replica: {:?}",
         seen.streams.load(Relaxed),
         failures.len(),
         balancer.taken()
     );
     assert!(failures.is_empty(), "{failures:#?}");
-    assert_eq!(balancer.lost(), 0, "a tunnel went to a replica that did not accept");
+    assert_eq!(balancer.lost(), 0, "one went to a replica that did not accept");
     assert!(balancer.taken().iter().all(|taken| *taken > 0), "{:?}", balancer.taken());
 }
 
@@ -181,8 +230,7 @@ fn probed(kind: Kind) {
 }
 
 fn leaving(kind: Kind) {
-    let world = World::new(kind);
-    world.map("a", "echo", &echo_for_crowds().to_string(), None);
+    let world = world_of_crowds(kind);
     let place = Place::new();
     let proxy = place.start(&world, "drain_delay_seconds = 2\n");
     let admin = place.admin.address;

@@ -5,7 +5,7 @@ use crate::source::{Finding, Source, words};
 /// Each layer with all it may mention besides itself.
 const ARROWS: [(&str, &[&str]); 15] = [
     ("limits", &[]),
-    ("config", &["limits"]),
+    ("config", &["limits", "mapping"]),
     ("telemetry", &["limits"]),
     ("mapping", &["limits"]),
     ("engine", &["limits", "config", "mapping"]),

@@ -22,6 +22,8 @@ const PERIOD: Duration = Duration::from_millis(100);
 pub struct Replica {
     pub tunnel: SocketAddr,
     pub admin: SocketAddr,
+    /// The path that answers 200 while it takes connections.
+    pub question: &'static str,
 }
 
 /// A running balancer; it ends when dropped, what it carries goes on.
@@ -48,7 +50,7 @@ impl Balancer {
         thread::spawn(move || {
             while !asking.stopped.load(Relaxed) {
                 for (replica, ready, _) in &asking.replicas {
-                    ready.store(is_ready(replica.admin).unwrap_or(false), Relaxed);
+                    ready.store(is_ready(replica).unwrap_or(false), Relaxed);
                 }
                 thread::sleep(PERIOD); // pace: of the questions
             }
@@ -106,11 +108,12 @@ impl Drop for Balancer {
     }
 }
 
-fn is_ready(admin: SocketAddr) -> std::io::Result<bool> {
+fn is_ready(replica: &Replica) -> std::io::Result<bool> {
     const WITHIN: Duration = Duration::from_secs(5);
-    let mut stream = TcpStream::connect_timeout(&admin, WITHIN)?;
+    let mut stream = TcpStream::connect_timeout(&replica.admin, WITHIN)?;
     stream.set_read_timeout(Some(WITHIN))?;
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    let question = replica.question;
+    write!(stream, "GET {question} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer.starts_with("HTTP/1.1 200 "))

@@ -55,23 +55,34 @@ impl Measured {
     /// The same, for a proxy on a port of this machine.
     pub fn connector_at(world: &World, port: u16, service: &str, more: &str) -> Self {
         let held = HeldPort::new();
+        let mut connector = Self::connector_on(world, port, service, (held.address, more));
+        connector._held = Some(held);
+        connector
+    }
+
+    /// The same with its channel on a port of the test's choice.
+    pub fn connector_on(
+        world: &World,
+        port: u16,
+        service: &str,
+        (local, more): (SocketAddr, &str),
+    ) -> Self {
         let ClientFiles { certificate, private_key } = world.client("a", None);
         let text = format!(
             "[subaccount]\nid = \"a\"\n[tls]\ncertificate = {certificate:?}\n\
              private_key = {private_key:?}\nca = \"ca.crt\"\n[[channel]]\n\
              endpoint = \"tcp://{HOST}:{port}/{service}\"\nlocal_port = {}\n\
              mode = \"{}\"\n{more}{}",
-            held.address.port(),
+            local.port(),
             mode(),
             workers(world.kind)
         );
-        let mut connector = Self::start(world, "connector", &text, held.address);
-        connector._held = Some(held);
-        connector
+        Self::start(world, "connector", &text, local)
     }
 
     fn start(world: &World, role: &str, text: &str, address: SocketAddr) -> Self {
-        let config = world.path(&format!("{role}.toml"));
+        // Each has a file of its own, because it follows its file.
+        let config = world.path(&format!("{role}-{}.toml", address.port()));
         fs::write(&config, text).unwrap();
         // Measurements give the proxy a core of its own.
         let mut command = match env::var("CAUSEWAY_PROXY_CORE") {
