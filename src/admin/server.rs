@@ -128,7 +128,6 @@ pub fn serve_with(config: &AdminConfig, source: Arc<dyn Source>) -> io::Result<A
         .enable_time()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("admin-ask")
-        .on_thread_start(|| stand_back(ADMIN_NICE))
         .build()?;
     let addr = listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let probes_addr = probes.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
@@ -216,6 +215,7 @@ fn explain(listen: SocketAddr, key: &str, error: &io::Error) -> io::Error {
 }
 
 fn run(runtime: Runtime, doors: Vec<Door>, stopped: oneshot::Receiver<()>) {
+    // Threads it makes begin where it stands.
     stand_back(ADMIN_NICE);
     runtime.block_on(async {
         for door in doors {
