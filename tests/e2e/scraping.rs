@@ -2,8 +2,8 @@
 //! run it alone with `cargo test --release --test e2e -- --ignored scraping`.
 //!
 //! Streams, their service and their client have one core, admin servers and scraper another: what
-//! is measured is what a scrape takes from a worker, and not that two want the same core. The kernel
-//! shares that out, and the admin server's threads stand back (`limits::ADMIN_NICE`).
+//! is measured is what a scrape takes from a worker, and not that two want the same core. The
+//! kernel shares that out, and the admin server's threads stand back (`limits::ADMIN_NICE`).
 
 use std::{
     fs,
