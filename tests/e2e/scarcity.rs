@@ -297,8 +297,7 @@ fn counted(came: Came) -> bool {
 /// The proxy refused for its own limits and for nothing else.
 fn assert_only_limits(admin: SocketAddr) {
     let (_, text) = get(admin, "/metrics");
-    // The last is a frame that was on its way to a stream so long that it was forgotten
-    // (`limits::PROVOKED_RESET_RATE`); where that ends a tunnel it has another reason.
+    // The last belongs to the known fault below: what provokes it here is not found yet.
     let limits =
         ["overloaded", "tenant_limit", "handshake_rate", "client_aborted", "provoked_reset"];
     let lines = text.lines().filter(|line| line.starts_with("causeway_refusals_total{"));
