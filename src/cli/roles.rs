@@ -76,7 +76,13 @@ impl Node for RunningConnector {
         let of_each = |name, help, value: fn(&RunningChannel) -> u64| {
             let labels = |channel: &RunningChannel| {
                 let local = channel.address.unwrap_or(channel.config.local).to_string();
-                vec![("service", channel.config.endpoint.service.clone()), ("local", local)]
+                let mut labels = vec![
+                    ("subaccount", channel.owner.subaccount.clone()),
+                    ("service", channel.config.endpoint.service.clone()),
+                    ("local", local),
+                ];
+                labels.extend(channel.id.map(|id| ("channel", id.to_string())));
+                labels
             };
             let values = enabled().map(|channel| (labels(channel), value(channel))).collect();
             Several { name, help, values }

@@ -11,7 +11,8 @@ use std::{
 use super::{
     dial::{Tunnel, TunnelError, open_tunnel},
     multiplexed::Multiplexed,
-    role::{ConnectorRole, Settings},
+    owner::Identity,
+    role::ConnectorRole,
     status::{ChannelStatus, Part},
     warm::Warm,
 };
@@ -27,6 +28,7 @@ use crate::{
 
 /// A channel as one worker sees it.
 pub(super) struct Channel {
+    identity: RefCell<Arc<Identity>>,
     pub(super) config: ChannelConfig,
     pub(super) status: Arc<ChannelStatus>,
     pub(super) pace: Arc<Pace>,
@@ -56,10 +58,10 @@ pub(super) enum Tunnels {
     Multiplexed(Multiplexed),
 }
 
-fn aim_of(config: &ChannelConfig, settings: &Settings) -> Aim {
+fn aim_of(config: &ChannelConfig, identity: &Identity) -> Aim {
     Aim {
-        subaccount: settings.subaccount.clone(),
-        location: Some(settings.location.clone()),
+        subaccount: identity.owner.subaccount.clone(),
+        location: Some(identity.owner.location.clone()),
         service: Some(config.endpoint.service.clone()),
     }
 }
@@ -67,18 +69,19 @@ fn aim_of(config: &ChannelConfig, settings: &Settings) -> Aim {
 impl Channel {
     /// A channel that keeps `tunnels` ready on this worker.
     pub(super) fn new(
+        identity: Arc<Identity>,
         config: ChannelConfig,
         (status, pace): (Arc<ChannelStatus>, Arc<Pace>),
         tunnels: usize,
-        settings: &Settings,
     ) -> Self {
         status.want(tunnels);
-        let aim = RefCell::new(Rc::new(aim_of(&config, settings)));
+        let aim = RefCell::new(Rc::new(aim_of(&config, &identity)));
         let kept = match config.mode {
             Mode::Direct => Tunnels::Direct(Warm::new(tunnels)),
             Mode::Multiplexed => Tunnels::Multiplexed(Multiplexed::new(tunnels)),
         };
         Self {
+            identity: identity.into(),
             config,
             status,
             pace,
@@ -170,35 +173,33 @@ impl Channel {
         role: &ConnectorRole,
         attempt: impl FnMut(&Socket) -> bool,
     ) -> Result<Tunnel, TunnelError> {
-        let tls = {
-            let both = role.tls.borrow();
-            match self.config.mode {
-                Mode::Direct => both.direct.clone(),
-                Mode::Multiplexed => both.multiplexed.clone(),
-            }
+        let identity = self.identity();
+        let tls = match self.config.mode {
+            Mode::Direct => &identity.tls.direct,
+            Mode::Multiplexed => &identity.tls.multiplexed,
         };
         let settings = role.settings();
         let (timeout, endpoint) = (settings.dial_timeout, &self.config.endpoint);
         let way = (endpoint, settings.outbound.as_ref());
-        let group = self.group(shard, role);
-        let dialled = open_tunnel((shard, &group), way, &tls, timeout, attempt).await;
+        let group = self.group(shard);
+        let dialled = open_tunnel((shard, &group), way, tls, timeout, attempt).await;
         shard.counters.openings().note(dialled.is_ok());
         group.dialled(dialled.as_ref().map_or_else(TunnelError::result, |_| "ok"));
         match &dialled {
             Ok(tunnel) => {
                 self.reached();
-                self.record_opened(shard, role, tunnel);
+                self.record_opened(shard, &identity, tunnel);
             }
             Err(error) => {
                 shard.count(Count::TunnelDialsFailed);
                 if error.is_timeout() {
-                    shard.tenant(&settings.subaccount).opening_timed_out();
+                    shard.tenant(&identity.owner.subaccount).opening_timed_out();
                 }
                 self.fails(error);
                 shard.audit.record(|| Event::TunnelFailed {
                     peer: None,
-                    subaccount: settings.subaccount.clone(),
-                    serial: role.tls.borrow().serial.to_string(),
+                    subaccount: identity.owner.subaccount.clone(),
+                    serial: identity.tls.serial.to_string(),
                     reason: error.reason(),
                     detail: format!("{endpoint}: {error}"),
                 });
@@ -207,13 +208,13 @@ impl Channel {
         dialled
     }
 
-    fn record_opened(&self, shard: &Shard, role: &ConnectorRole, tunnel: &Tunnel) {
+    fn record_opened(&self, shard: &Shard, identity: &Identity, tunnel: &Tunnel) {
         shard.audit.record(|| Event::TunnelOpened {
             tunnel: tunnel.link.id(),
             peer: tunnel.address,
-            subaccount: role.settings().subaccount.clone(),
-            location: Some(role.settings().location.clone()),
-            serial: role.tls.borrow().serial.to_string(),
+            subaccount: identity.owner.subaccount.clone(),
+            location: Some(identity.owner.location.clone()),
+            serial: identity.tls.serial.to_string(),
             protocol: match self.config.mode {
                 Mode::Direct => "http/1.1",
                 Mode::Multiplexed => "h2",
@@ -232,14 +233,20 @@ impl Channel {
         self.aim.borrow().clone()
     }
 
-    /// The connector's own name may be another one from now on.
-    pub(super) fn belongs_to(&self, settings: &Settings) {
-        *self.aim.borrow_mut() = Rc::new(aim_of(&self.config, settings));
+    /// Whose it is, and what its tunnels are opened with.
+    pub(super) fn identity(&self) -> Arc<Identity> {
+        self.identity.borrow().clone()
+    }
+
+    /// Its owner has another name or other certificates from now on.
+    pub(super) fn belongs_to(&self, identity: Arc<Identity>) {
+        *self.aim.borrow_mut() = Rc::new(aim_of(&self.config, &identity));
+        *self.identity.borrow_mut() = identity;
     }
 
     /// Where the channel's figures are kept: by the service it leads to.
-    pub(super) fn group(&self, shard: &Shard, role: &ConnectorRole) -> Rc<Group> {
-        shard.group(&role.settings().subaccount, &self.config.endpoint.service)
+    pub(super) fn group(&self, shard: &Shard) -> Rc<Group> {
+        shard.group(&self.identity.borrow().owner.subaccount, &self.config.endpoint.service)
     }
 
     /// The proxy answered: the series of failures is over.

@@ -2,11 +2,14 @@
 
 use std::time::SystemTime;
 
-use super::{role::TlsOfModes, start::StartError};
+use super::{owner::Owner, role::TlsOfModes, start::StartError};
 use crate::{
     config::ConnectorConfig,
     limits,
-    tls::{Alpn, CertificateEntry, ClientFiles, Facts, Fingerprint, load_client},
+    tls::{
+        Alpn, CertificateEntry, ClientFiles, ClientMaterial, Facts, Fingerprint, MaterialError,
+        PemMaterial, load_client, load_client_pem,
+    },
 };
 
 /// Reads and checks the connector's certificates, and that they fit its configuration.
@@ -20,10 +23,37 @@ pub fn load_material(config: &ConnectorConfig) -> Result<Material, StartError> {
         private_key: tls.private_key.clone(),
         ca: tls.ca.clone(),
     };
-    let now = SystemTime::now();
-    let multiplexed = load_client(&files, &[Alpn::H2], tls.allow_tls12, now)?;
-    let direct = load_client(&files, &[Alpn::Http1], tls.allow_tls12, now)?;
-    check_identity(config, &multiplexed.facts)?;
+    let words = (tls.certificate.display().to_string(), "[subaccount]");
+    load(&config.subaccount, &config.location, &words, |alpn| {
+        load_client(&files, alpn, tls.allow_tls12, SystemTime::now())
+    })
+}
+
+/// Checks the certificates of a subaccount beside the configuration file's.
+///
+/// # Errors
+/// Which part is wrong, how, and what to do.
+pub(super) fn load_carried(
+    pem: &PemMaterial,
+    owner: &Owner,
+    allow_tls12: bool,
+) -> Result<Material, StartError> {
+    let words = ("certificate".to_owned(), "the subaccount's");
+    load(&owner.subaccount, &owner.location, &words, |alpn| {
+        load_client_pem(pem, alpn, allow_tls12, SystemTime::now())
+    })
+}
+
+/// Loads for both modes. `words` are what errors call the certificate, and who has an id.
+fn load(
+    subaccount: &str,
+    location: &str,
+    words: &(String, &str),
+    read: impl Fn(&[Alpn]) -> Result<ClientMaterial, MaterialError>,
+) -> Result<Material, StartError> {
+    let multiplexed = read(&[Alpn::H2])?;
+    let direct = read(&[Alpn::Http1])?;
+    check_identity(subaccount, location, words, &multiplexed.facts)?;
     let serial = multiplexed.facts.identity.as_ref().map_or("", |identity| &identity.serial).into();
     Ok(Material {
         tls: TlsOfModes { direct: direct.tls, multiplexed: multiplexed.tls, serial },
@@ -60,24 +90,25 @@ pub(super) fn warn_of_expiry(facts: &Facts) {
     }
 }
 
-fn check_identity(config: &ConnectorConfig, facts: &Facts) -> Result<(), StartError> {
-    let refuse = |what: String| {
-        let file = config.tls.certificate.display();
-        Err(StartError::Identity(format!("{file}: {what}")))
-    };
+fn check_identity(
+    subaccount: &str,
+    location: &str,
+    (certificate, whose): &(String, &str),
+    facts: &Facts,
+) -> Result<(), StartError> {
+    let refuse = |what: String| Err(StartError::Identity(format!("{certificate}: {what}")));
     let Some(identity) = &facts.identity else {
         return refuse("the certificate names no subaccount (SAN URI or CN)".to_owned());
     };
-    if identity.subaccount != config.subaccount {
+    if identity.subaccount != subaccount {
         return refuse(format!(
-            "the certificate is for subaccount {:?}, [subaccount] id is {:?}; make them equal",
-            identity.subaccount, config.subaccount
+            "the certificate is for subaccount {:?}, {whose} id is {subaccount:?}; make them equal",
+            identity.subaccount
         ));
     }
     match &identity.location {
-        Some(only) if *only != config.location => refuse(format!(
-            "the certificate allows location {only:?} only, [subaccount] location_id is {:?}",
-            config.location
+        Some(only) if only != location => refuse(format!(
+            "the certificate allows location {only:?} only, {whose} location_id is {location:?}"
         )),
         _ => Ok(()),
     }

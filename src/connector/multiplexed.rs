@@ -105,8 +105,7 @@ impl Multiplexed {
         }
         // A tunnel that is gone already shows at its first use.
         let _ = link.socket().tune(&Tuning::tunnel());
-        let settings = role.settings();
-        let live = Rc::new(Live::new(settings.timeouts, Instant::now()));
+        let live = Rc::new(Live::new(role.settings().timeouts, Instant::now()));
         live.set_peer(address);
         live.set_aim(aim.clone());
         let room =
@@ -119,7 +118,7 @@ impl Multiplexed {
             stream: limits::STREAM_WINDOW_BYTES_MIN,
             connection: u32::try_from(loan.bytes()).unwrap_or(limits::TUNNEL_WINDOW_BYTES_MAX),
         };
-        let present = shard.tenant(&settings.subaccount).tunnel(windows.connection.into());
+        let present = shard.tenant(&aim.subaccount).tunnel(windows.connection.into());
         let present = (present, loan);
         let ended = {
             let shard = shard.clone();

@@ -47,7 +47,7 @@ impl Visit {
         self.live.set_tunnel(tunnel.link.clone());
         let endpoint = &self.channel.config.endpoint;
         let mut head = Vec::new();
-        let location = &self.settings.location;
+        let location = &self.identity.owner.location;
         let trace = self.trace.to_string();
         let mut fields = vec![(TRACEPARENT_HEADER, trace.as_str())];
         fields.extend(self.kind());

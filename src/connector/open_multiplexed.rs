@@ -32,7 +32,7 @@ impl Visit {
     ) -> Result<OpenedStream, OpenError> {
         let endpoint = &self.channel.config.endpoint;
         let is_rfc = self.channel.config.service_type == ChannelType::Rfc;
-        let location = &self.settings.location;
+        let location = &self.identity.owner.location;
         let mut last = OpenError::NoTunnel;
         for _ in 0..ATTEMPTS {
             let tunnel = tunnels.place(PLACE_TIMEOUT).await.ok_or(OpenError::NoTunnel)?;

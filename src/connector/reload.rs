@@ -7,8 +7,10 @@ use std::{
 };
 
 use super::{
-    channels::Channels,
+    carried::{Carried, CarriedSubaccount},
+    channels::{Channels, wanted_by_file},
     material::{Certificate, Material, load_material, warn_of_expiry},
+    owner::{Identity, Owner},
     role::{ConnectorMessage, Settings},
 };
 use crate::{
@@ -23,6 +25,10 @@ use crate::{
 pub(super) struct Reloader {
     config: LiveConfig<ConnectorConfig>,
     channels: Channels,
+    /// Who the configuration file says the connector is.
+    identity: Arc<Identity>,
+    /// Who it is besides.
+    carried: Carried,
     tls_seen: Fingerprint,
     pub(super) certificate: Arc<Mutex<Certificate>>,
     /// Puts another level of the log in force.
@@ -35,7 +41,7 @@ impl Reloader {
     pub(super) fn new(
         config: &ConnectorConfig,
         channels: Channels,
-        material: Material,
+        (material, identity): (Material, Arc<Identity>),
         audit: Audit,
     ) -> Self {
         warn_of_expiry(&material.facts);
@@ -45,6 +51,8 @@ impl Reloader {
         Self {
             config: LiveConfig::new(config),
             channels,
+            identity,
+            carried: Carried::new(audit.clone()),
             tls_seen: fingerprint,
             certificate: Arc::new(Mutex::new(certificate)),
             log_level: None,
@@ -95,6 +103,31 @@ impl Reloader {
         if let Some(before) = before {
             self.apply(&before, crew);
         }
+        // Ports that could not be had are tried again in any case.
+        let wanted = wanted_by_file(&self.config.in_force().channels, &self.identity);
+        self.channels.change_file(wanted, crew);
+        if retuned {
+            self.carry_on(crew);
+        }
+    }
+
+    /// Puts other subaccounts in force beside the configuration file's.
+    pub(super) fn carry(&mut self, wanted: Vec<CarriedSubaccount>, crew: &Crew<ConnectorMessage>) {
+        self.carried.want(wanted);
+        self.carry_on(crew);
+    }
+
+    fn carry_on(&mut self, crew: &Crew<ConnectorMessage>) {
+        let allow_tls12 = self.config.in_force().tls.allow_tls12;
+        let wanted = self.carried.resolve(allow_tls12, crew);
+        self.channels.change_carried(wanted, crew);
+    }
+
+    /// The configuration file's subaccount has another name or other certificates.
+    fn become_one(&mut self, identity: Identity, renew: bool, crew: &Crew<ConnectorMessage>) {
+        self.identity = Arc::new(identity);
+        let identity = || self.identity.clone();
+        crew.tell(|| ConnectorMessage::Identity { identity: identity(), renew });
     }
 
     /// Puts in force what differs from `before`, but for the certificates.
@@ -102,7 +135,6 @@ impl Reloader {
         let now = self.config.in_force();
         let settings = settings(now, crew.size());
         crew.tell(|| ConnectorMessage::Settings(Box::new(settings.clone())));
-        self.channels.change(&now.channels, crew);
         if now.log.level != before.log.level
             && let Some(set) = &self.log_level
         {
@@ -111,8 +143,15 @@ impl Reloader {
     }
 
     fn reload_certificates(&mut self, retuned: bool, crew: &Crew<ConnectorMessage>) {
+        let owner = Arc::new(owner(self.config.in_force()));
         let problem = match load_material(self.config.in_force()) {
-            Ok(material) if material.fingerprint == self.tls_seen && !retuned => None,
+            Ok(material) if material.fingerprint == self.tls_seen && !retuned => {
+                if owner != self.identity.owner {
+                    let tls = self.identity.tls.clone();
+                    self.become_one(Identity { owner, tls }, false, crew);
+                }
+                None
+            }
             Ok(material) => {
                 self.tls_seen = material.fingerprint;
                 tracing::info!(subject = material.facts.subject, "certificates changed");
@@ -122,7 +161,7 @@ impl Reloader {
                     detail: format!("now {}", material.facts.subject),
                     refused: None,
                 });
-                crew.tell(|| ConnectorMessage::Tls(material.tls.clone()));
+                self.become_one(Identity { owner, tls: material.tls }, true, crew);
                 let mut certificate = self.certificate();
                 (certificate.facts, certificate.inventory) = (material.facts, material.inventory);
                 certificate.reloads += 1;
@@ -155,11 +194,19 @@ fn check(next: &ConnectorConfig, in_force: &ConnectorConfig) -> Result<(), Strin
     Ok(())
 }
 
+/// Whose the configuration file's channels are.
+pub(super) fn owner(config: &ConnectorConfig) -> Owner {
+    Owner {
+        region_host: String::new(),
+        subaccount: config.subaccount.clone(),
+        location: config.location.clone(),
+        number: Owner::OF_FILE,
+    }
+}
+
 /// What each of `workers` workers needs to know.
 pub(super) fn settings(config: &ConnectorConfig, workers: usize) -> Settings {
     Settings {
-        subaccount: config.subaccount.clone(),
-        location: config.location.clone(),
         timeouts: Timeouts {
             idle: config.limits.idle_timeout,
             half_closed: config.limits.half_closed_timeout,

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{channel::Channel, channels::tunnels_of, session, status::ChannelStatus};
+use super::{
+    channel::Channel, channels::tunnels_of, owner::Identity, session, status::ChannelStatus,
+};
 use crate::{
     config::{ChannelConfig, OutboundProxy},
     engine::turn_away,
@@ -32,8 +34,14 @@ pub struct TlsOfModes {
 
 /// What control threads tell a connector's workers.
 pub enum ConnectorMessage {
-    /// New certificates for tunnels dialled from now on; running streams go on.
-    Tls(TlsOfModes),
+    /// An owner of channels has another name or other certificates from now on; running streams
+    /// go on.
+    Identity {
+        /// Who it is.
+        identity: Arc<Identity>,
+        /// Whether tunnels are to be replaced by new ones.
+        renew: bool,
+    },
     /// Other settings, for what comes from now on.
     Settings(Box<Settings>),
     /// A channel is there, or is another one now; the streams of the old one go on.
@@ -46,6 +54,7 @@ pub enum ConnectorMessage {
 #[derive(Clone)]
 pub struct ChannelPost {
     pub(super) number: usize,
+    pub(super) identity: Arc<Identity>,
     pub(super) config: ChannelConfig,
     pub(super) status: Arc<ChannelStatus>,
     pub(super) pace: Arc<Pace>,
@@ -55,8 +64,6 @@ pub struct ChannelPost {
 /// What every session of a connector needs to know of its configuration.
 #[derive(Clone)]
 pub struct Settings {
-    pub(super) subaccount: String,
-    pub(super) location: String,
     pub(super) timeouts: Timeouts,
     pub(super) dial_timeout: Duration,
     pub(super) outbound: Option<OutboundProxy>,
@@ -67,17 +74,16 @@ pub struct Settings {
 /// A connector's part of one worker.
 pub(super) struct ConnectorRole {
     settings: RefCell<Rc<Settings>>,
-    pub(super) tls: RefCell<TlsOfModes>,
     pub(super) repeats: RefCell<Repeats>,
     /// By the number of their listener.
     channels: RefCell<BTreeMap<usize, Rc<Channel>>>,
 }
 
 impl ConnectorRole {
-    pub(super) fn new(settings: Settings, tls: TlsOfModes) -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         let settings = Rc::new(settings).into();
         let repeats = Repeats::new(limits::LOG_REPEATS_MAX, limits::LOG_REPEATS_INTERVAL).into();
-        Self { settings, tls: tls.into(), repeats, channels: RefCell::default() }
+        Self { settings, repeats, channels: RefCell::default() }
     }
 
     /// What holds now. Whoever needs several parts of it asks once.
@@ -87,9 +93,9 @@ impl ConnectorRole {
 
     /// Serves a channel from now on, in place of an older one with its number.
     pub(super) fn install(&self, worker: &Worker, post: ChannelPost) {
-        let ChannelPost { number, config, status, pace, workers } = post;
+        let ChannelPost { number, identity, config, status, pace, workers } = post;
         let tunnels = tunnels_of(&config, number, workers, worker.shard.index);
-        let channel = Rc::new(Channel::new(config, (status, pace), tunnels, &self.settings()));
+        let channel = Rc::new(Channel::new(identity, config, (status, pace), tunnels));
         let old = self.channels.borrow_mut().insert(number, channel.clone());
         if let Some(old) = old {
             old.close(&worker.shard, Some(channel));
@@ -115,16 +121,18 @@ impl Role for ConnectorRole {
 
     fn message(self: &Rc<Self>, worker: &Rc<Worker>, message: ConnectorMessage) {
         match message {
-            ConnectorMessage::Tls(tls) => {
-                *self.tls.borrow_mut() = tls;
-                self.each_channel(|channel| channel.renew(&worker.shard));
-            }
+            ConnectorMessage::Identity { identity, renew } => self.each_channel(|channel| {
+                if channel.identity().owner.number == identity.owner.number {
+                    channel.belongs_to(identity.clone());
+                    if renew {
+                        channel.renew(&worker.shard);
+                    }
+                }
+            }),
             ConnectorMessage::Settings(settings) => {
                 worker.shard.set_memory(settings.memory_bytes_max);
                 let rerouted = settings.outbound != self.settings().outbound;
                 *self.settings.borrow_mut() = Rc::new(*settings);
-                let settings = self.settings();
-                self.each_channel(|channel| channel.belongs_to(&settings));
                 if rerouted {
                     self.each_channel(|channel| channel.renew(&worker.shard));
                 }

@@ -1,13 +1,14 @@
 //! One client of a service channel, from its accept to its end.
 
-use std::{net::SocketAddr, rc::Rc, time::Instant};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use super::{
     channel::{Channel, Tunnels},
     dial::{Tunnel, TunnelError},
     open_direct::Opened,
     open_multiplexed::OpenedStream,
-    role::{ConnectorRole, Settings},
+    owner::Identity,
+    role::ConnectorRole,
     status::Part,
 };
 use crate::{
@@ -72,9 +73,8 @@ pub(super) async fn serve(
 ) {
     let Accepted { fd, peer, at: accepted_at, .. } = accepted;
     shard.sample(Metric::QueueWait, accepted_at.elapsed());
-    let settings = role.settings();
-    let live = Rc::new(Live::new(settings.timeouts, Instant::now()));
-    let group = channel.group(&shard, &role);
+    let live = Rc::new(Live::new(role.settings().timeouts, Instant::now()));
+    let group = channel.group(&shard);
     let Ok(key) = shard.admit(&live) else {
         shard.count(Count::Refused("overloaded"));
         group.refused("overloaded");
@@ -94,7 +94,8 @@ pub(super) async fn serve(
         live.enter(Phase::Opening, Instant::now());
         let shard = shard.clone();
         let trace = shard.traces.begin();
-        let visit = Visit { shard, role, settings, channel, group, live, trace, client, peer };
+        let identity = channel.identity();
+        let visit = Visit { shard, role, identity, channel, group, live, trace, client, peer };
         visit.run(accepted_at).await;
     }
     shard.dismiss(key);
@@ -104,7 +105,8 @@ pub(super) async fn serve(
 pub(super) struct Visit {
     pub(super) shard: Rc<Shard>,
     pub(super) role: Rc<ConnectorRole>,
-    pub(super) settings: Rc<Settings>,
+    /// On whose behalf.
+    pub(super) identity: Arc<Identity>,
     pub(super) channel: Rc<Channel>,
     pub(super) group: Rc<Group>,
     pub(super) live: Rc<Live>,
@@ -127,7 +129,7 @@ impl Visit {
             let error = match &channel.tunnels {
                 Tunnels::Direct(warm) => match Box::pin(self.open_direct(warm)).await {
                     Ok(Opened { tunnel: Tunnel { link, inbound, address }, early }) => {
-                        let _present = self.shard.tenant(&self.settings.subaccount).tunnel(0);
+                        let _present = self.shard.tenant(&self.identity.owner.subaccount).tunnel(0);
                         let source = DirectSource { link: link.clone(), inbound };
                         let way = (link.id(), address);
                         return self.relay((source, link), early, way, accepted_at).await;
@@ -144,7 +146,10 @@ impl Visit {
             };
             match channel.successor() {
                 // The channel changed meanwhile, and nothing of the client's was sent yet.
-                Some(successor) if self.live.failure().is_none() => self.channel = successor,
+                Some(successor) if self.live.failure().is_none() => {
+                    self.identity = successor.identity();
+                    self.channel = successor;
+                }
                 _ => return self.give_up(&error, accepted_at),
             }
         }
@@ -163,9 +168,9 @@ impl Visit {
         self.live.enter(Phase::Relaying, established_at);
         self.live.set_target(target);
         let party = Party {
-            subaccount: self.settings.subaccount.clone(),
-            location: self.settings.location.clone(),
-            serial: self.role.tls.borrow().serial.to_string(),
+            subaccount: self.identity.owner.subaccount.clone(),
+            location: self.identity.owner.location.clone(),
+            serial: self.identity.tls.serial.to_string(),
             service: self.channel.config.endpoint.service.clone(),
             peer: self.peer,
             tunnel,
@@ -180,7 +185,8 @@ impl Visit {
         self.channel.status.stream_opened();
         let plain = self.client;
         let from_tunnel = Direction::Down;
-        let ends = Ends { tunnel: sink, plain, from_tunnel, established_at, group };
+        let meter = self.channel.status.meter(self.shard.index);
+        let ends = Ends { tunnel: sink, plain, from_tunnel, established_at, group, meter };
         // Boxed, so that a relaying session does not carry the room of its earlier stages.
         let ending = Box::pin(splice(&self.shard, &self.live, &ends, source, early)).await;
         self.channel.status.stream_ended();
@@ -203,14 +209,14 @@ impl Visit {
         self.shard.count(Count::Refused(error.reason()));
         self.group.refused(error.reason());
         if matches!(error, OpenError::TimedOut) {
-            self.shard.tenant(&self.settings.subaccount).opening_timed_out();
+            self.shard.tenant(&self.identity.owner.subaccount).opening_timed_out();
         }
         self.shard.audit.record(|| Event::StreamRefused {
             peer: self.peer,
             tunnel: None,
-            subaccount: self.settings.subaccount.clone(),
-            location: self.settings.location.clone(),
-            serial: self.role.tls.borrow().serial.to_string(),
+            subaccount: self.identity.owner.subaccount.clone(),
+            location: self.identity.owner.location.clone(),
+            serial: self.identity.tls.serial.to_string(),
             service: self.channel.config.endpoint.service.clone(),
             reason: error.reason(),
         });

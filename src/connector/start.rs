@@ -11,9 +11,11 @@ use std::{
 };
 
 use super::{
-    channels::{Board, Channels, RunningChannel},
-    material::{Certificate, Material, load_material, warn_of_expiry},
-    reload::{Reloader, settings},
+    carried::CarriedSubaccount,
+    channels::{Board, Channels, RunningChannel, wanted_by_file},
+    material::{Certificate, load_material, warn_of_expiry},
+    owner::Identity,
+    reload::{Reloader, owner, settings},
     role::{ChannelPost, ConnectorMessage, ConnectorRole},
 };
 use crate::{
@@ -57,10 +59,12 @@ pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, 
     let material = load_material(config)?;
     let audit = plan.records.audit.clone();
     let mut channels = Channels::new(plan.cores.len(), audit.clone());
-    let (listeners, posts) = channels.open_all(&config.channels);
-    let crew = Arc::new(start_workers(config, plan, &material, listeners, posts)?);
+    let identity = Identity { owner: Arc::new(owner(config)), tls: material.tls.clone() };
+    let identity = Arc::new(identity);
+    let (listeners, posts) = channels.open_all(wanted_by_file(&config.channels, &identity));
+    let crew = Arc::new(start_workers(config, plan, listeners, posts)?);
     let board = channels.board();
-    let reloader = Reloader::new(config, channels, material, audit);
+    let reloader = Reloader::new(config, channels, (material, identity), audit);
     reloader.watch();
     let (certificate, config_status) = (reloader.certificate.clone(), reloader.config_status());
     let watched = reloader.watched.clone();
@@ -80,16 +84,14 @@ pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, 
 fn start_workers(
     config: &ConnectorConfig,
     plan: &Plan,
-    material: &Material,
     listeners: Vec<Listening>,
     posts: Vec<ChannelPost>,
 ) -> io::Result<Crew<ConnectorMessage>> {
     let workers = plan.cores.len();
-    let tls = material.tls.clone();
     let settings = settings(config, workers);
     worker::start(plan, listeners, move |worker| {
         worker.shard.set_memory(settings.memory_bytes_max);
-        let role = ConnectorRole::new(settings.clone(), tls.clone());
+        let role = ConnectorRole::new(settings.clone());
         for post in &posts {
             role.install(worker, post.clone());
         }
@@ -98,7 +100,8 @@ fn start_workers(
 }
 
 impl RunningConnector {
-    /// Its channels as they are now, in the order of the configuration.
+    /// Its channels as they are now: those of the configuration file in its order, then those
+    /// given to [`carry`](Self::carry).
     pub fn channels(&self) -> Arc<[RunningChannel]> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -108,6 +111,17 @@ impl RunningConnector {
     pub fn reload(&self) {
         if !self.is_draining() {
             self.reloader().reload(&self.crew);
+        }
+    }
+
+    /// Puts subaccounts and channels made elsewhere in force beside the configuration file's, in
+    /// place of those given before; region and id of each tell it from the others. Open streams go
+    /// on in any case, and what is as before is not touched. It never fails as a whole: what is
+    /// wrong with one is told by the status of its channels, and tried again with the next call.
+    /// Certificates that cannot be used leave those before them in use. Nothing once it drains.
+    pub fn carry(&self, wanted: Vec<CarriedSubaccount>) {
+        if !self.is_draining() {
+            self.reloader().carry(wanted, &self.crew);
         }
     }
 
@@ -180,6 +194,8 @@ impl RunningConnector {
             .map(|channel| {
                 let (ready, wanted) = channel.status.connected();
                 serde_json::json!({
+                    "subaccount": channel.owner.subaccount,
+                    "id": channel.id,
                     "endpoint": channel.config.endpoint.to_string(),
                     "local": channel.address.unwrap_or(channel.config.local).to_string(),
                     "enabled": channel.config.enabled,

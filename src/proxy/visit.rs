@@ -179,7 +179,7 @@ impl Visit {
         let (shard, live) = (self.shard.clone(), self.live.clone());
         let outcome = Outcome::new(shard, live, (party, &group), established_at);
         let from_tunnel = Direction::Up;
-        let ends = Ends { tunnel: sink, plain, from_tunnel, established_at, group };
+        let ends = Ends { tunnel: sink, plain, from_tunnel, established_at, group, meter: None };
         // Boxed, so that a relaying session does not carry the room of its earlier stages.
         let ending = Box::pin(splice(&self.shard, &self.live, &ends, source, early)).await;
         outcome.ended(ending);

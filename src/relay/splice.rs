@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Cut, Live, Shard, Sink, Source, drain::abort_when_delivered, shard::class_of};
+use super::{Cut, Live, Meter, Shard, Sink, Source, drain::abort_when_delivered, shard::class_of};
 use crate::{
     engine::{Buffer, Socket},
     limits,
@@ -35,6 +35,8 @@ pub struct Ends<S> {
     pub established_at: Instant,
     /// Where its figures go.
     pub group: Rc<Group>,
+    /// Whose bytes are counted apart: those of a channel.
+    pub meter: Option<Arc<Meter>>,
 }
 
 impl<S> Ends<S> {
@@ -127,8 +129,10 @@ impl<S: Sink> Relay<'_, S> {
     ) -> Result<(), Broken> {
         let direction = self.ends.from_tunnel;
         if let Some(early) = early {
-            self.stream().pipe_mut(direction).moved(early.len(), Instant::now());
+            let bytes = early.len();
+            self.stream().pipe_mut(direction).moved(bytes, Instant::now());
             self.send_plain(early).await?;
+            self.metered(direction, bytes);
         }
         loop {
             let stride = self.paced(self.stream().pipe(direction).stride());
@@ -280,6 +284,13 @@ impl<S: Sink> Relay<'_, S> {
         };
         self.ends.group.forwarded(metric, bytes, received_at.elapsed());
         self.shard.counters.add(count, bytes as u64);
+        self.metered(direction, bytes);
+    }
+
+    fn metered(&self, direction: Direction, bytes: usize) {
+        if let Some(meter) = &self.ends.meter {
+            meter.forwarded(direction, bytes);
+        }
     }
 
     fn note_stall(&self, stall: Option<Duration>) {

@@ -2,6 +2,7 @@
 //! the error names the file. A certificate outside its validity can be used, with a warning:
 //! refusing to start would not make it younger.
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +44,25 @@ pub struct ClientFiles {
     pub private_key: PathBuf,
     /// The CAs of the servers it dials.
     pub ca: PathBuf,
+}
+
+/// What a client's files hold, where it is kept elsewhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PemMaterial {
+    /// Its certificate chain, leaf first.
+    pub certificate: String,
+    /// Its private key.
+    pub private_key: String,
+    /// The CAs of the servers it dials.
+    pub ca: String,
+}
+
+impl fmt::Debug for PemMaterial {
+    /// Without the private key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { certificate, ca, .. } = self;
+        f.debug_struct("PemMaterial").field("certificate", certificate).field("ca", ca).finish()
+    }
 }
 
 /// A server's files, loaded.
@@ -160,15 +180,42 @@ pub fn load_client(
     allow_tls12: bool,
     now: SystemTime,
 ) -> Result<ClientMaterial, MaterialError> {
-    let read = files.read()?;
-    let [certificate, private_key, ca] = &read;
+    client_of(&files.read()?, alpn, allow_tls12, now)
+}
+
+/// Checks what a client's files would hold. `now` decides which warnings are due.
+///
+/// # Errors
+/// Names the part (`certificate`, `private_key`, `ca`), what is wrong with it and what to do.
+pub fn load_client_pem(
+    pem: &PemMaterial,
+    alpn: &[Alpn],
+    allow_tls12: bool,
+    now: SystemTime,
+) -> Result<ClientMaterial, MaterialError> {
+    let PemMaterial { certificate, private_key, ca } = pem;
+    let parts = [
+        PemFile::of("certificate", certificate)?,
+        PemFile::of("private_key", private_key)?,
+        PemFile::of("ca", ca)?,
+    ];
+    client_of(&parts, alpn, allow_tls12, now)
+}
+
+fn client_of(
+    read: &[PemFile; 3],
+    alpn: &[Alpn],
+    allow_tls12: bool,
+    now: SystemTime,
+) -> Result<ClientMaterial, MaterialError> {
+    let [certificate, private_key, ca] = read;
     let (key, mut facts) = own_key(certificate, private_key, Purpose::Client, now)?;
     let (authorities, roots) = Authorities::read(ca, now, &mut facts.warnings)?;
     facts.authority_not_after = authorities.first_end;
     let tls = ClientTls::new(key, roots, alpn, allow_tls12)
         .map_err(|error| unusable(certificate, &error))?;
     let inventory = inventory_of(certificate, ca);
-    Ok(ClientMaterial { tls, facts, inventory, fingerprint: Fingerprint::of(&read) })
+    Ok(ClientMaterial { tls, facts, inventory, fingerprint: Fingerprint::of(read) })
 }
 
 fn inventory_of(certificate: &PemFile, ca: &PemFile) -> Vec<CertificateEntry> {

@@ -35,7 +35,8 @@ pub use identity::{Identity, IdentityError, identity};
 pub use inventory::{CertificateEntry, CertificateUse};
 pub use issue::{Authority, IssueError, Issued, Revoked, Validity, read_revocation_list};
 pub use material::{
-    ClientFiles, ClientMaterial, Fingerprint, ServerFiles, ServerMaterial, load_client, load_server,
+    ClientFiles, ClientMaterial, Fingerprint, PemMaterial, ServerFiles, ServerMaterial,
+    load_client, load_client_pem, load_server,
 };
 pub use material_error::{MaterialError, MaterialProblem};
 pub use server::ServerTls;

@@ -22,6 +22,15 @@ impl PemFile {
         Ok(Self { path: path.to_owned(), bytes })
     }
 
+    /// Text that came from elsewhere, by the name errors are to give it.
+    pub(super) fn of(name: &str, text: &str) -> Result<Self, MaterialError> {
+        let file = Self { path: name.into(), bytes: text.as_bytes().to_vec() };
+        match u64::try_from(text.len()).is_ok_and(|length| length <= FILE_BYTES_MAX) {
+            true => Ok(file),
+            false => Err(file.error(MaterialProblem::TooLarge)),
+        }
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -11,6 +11,7 @@ mod access;
 mod audit;
 mod audit_disk;
 mod basics;
+mod carried;
 mod certificates;
 mod changing;
 mod clock;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
     audit::add(&mut suite);
     audit_disk::add(&mut suite);
     basics::add(&mut suite);
+    carried::add(&mut suite);
     access::add(&mut suite);
     commands::add(&mut suite);
     explain::add(&mut suite);

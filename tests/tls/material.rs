@@ -5,7 +5,8 @@ use std::{fs, iter};
 
 use causeway::limits;
 use causeway::tls::{
-    Alpn, Authority, MaterialProblem as Problem, Validity, identity, load_client, load_server,
+    Alpn, Authority, MaterialProblem as Problem, PemMaterial, Validity, identity, load_client,
+    load_client_pem, load_server,
 };
 
 use crate::files::{DAY, Files, valid_now};
@@ -30,6 +31,37 @@ fn what_was_issued_loads_and_says_what_it_is() {
     assert_eq!(client.facts.warnings, [""; 0]);
     assert!(client.facts.not_before < SystemTime::now());
     assert!(client.facts.not_after > SystemTime::now());
+}
+
+#[test]
+fn text_is_judged_like_files_and_its_parts_are_named() {
+    let files = Files::new();
+    let read = |name| fs::read_to_string(files.path(name)).unwrap();
+    let good = PemMaterial {
+        certificate: read("connector.crt"),
+        private_key: read("connector.key"),
+        ca: read("ca.crt"),
+    };
+    let load = |pem: &PemMaterial| load_client_pem(pem, &[Alpn::H2], false, SystemTime::now());
+    let loaded = load(&good).unwrap();
+    assert_eq!(loaded.fingerprint, files.client().fingerprint);
+    assert_eq!(loaded.facts.identity.unwrap().subaccount, "acme");
+    let key = good.private_key.lines().nth(1).unwrap();
+    assert!(!format!("{good:?}").contains(key), "the key is nobody's to read");
+    let none = String::new;
+    let broken = [
+        ("certificate", PemMaterial { certificate: none(), ..good.clone() }),
+        ("private_key", PemMaterial { private_key: none(), ..good.clone() }),
+        ("ca", PemMaterial { ca: none(), ..good.clone() }),
+        ("private_key", PemMaterial { private_key: read("server.key"), ..good.clone() }),
+    ];
+    for (part, pem) in broken {
+        let text = load(&pem).unwrap_err().to_string();
+        assert!(text.starts_with(&format!("{part}: ")), "{text}");
+    }
+    let long = "#".repeat(usize::try_from(limits::FILE_BYTES_MAX).unwrap() + 1);
+    let error = load(&PemMaterial { ca: long, ..good }).unwrap_err();
+    assert!(matches!(error.problem, Problem::TooLarge), "{error}");
 }
 
 #[test]
