@@ -213,7 +213,8 @@ impl Channels {
         crew: &Crew<ConnectorMessage>,
     ) -> RunningChannel {
         let mut channel = self.unopened(wanted);
-        if let Some(before) = before.filter(|it| it.address.is_none() && it.config == wanted.config) {
+        if let Some(before) = before.filter(|it| it.address.is_none() && it.config == wanted.config)
+        {
             // What is known to be wrong with it is not news.
             channel.status = before.status;
         }

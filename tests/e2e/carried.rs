@@ -15,7 +15,8 @@ use causeway::{
 };
 
 use crate::support::{
-    DEADLINE, Flow, HOST, HeldPort, Service, Suite, World, assert_reset, exchange, mode, valid_now, wait_until,
+    DEADLINE, Flow, HOST, HeldPort, Service, Suite, World, assert_reset, exchange, mode, valid_now,
+    wait_until,
 };
 
 pub fn add(suite: &mut Suite) {
@@ -234,9 +235,7 @@ fn problems(kind: Kind) {
     let site = Site::start(kind);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let own = |id, subaccount, local| {
-        vec![site.channel(id, &format!("own-{subaccount}"), local)]
-    };
+    let own = |id, subaccount, local| vec![site.channel(id, &format!("own-{subaccount}"), local)];
     let mut channels = own(1, "b", address);
     channels.extend(own(2, "b", site.of_file(0)));
     channels.extend(own(3, "b", any()));
