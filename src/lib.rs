@@ -20,6 +20,7 @@ pub mod connector;
 pub mod engine;
 pub mod kubernetes;
 pub mod limits;
+pub mod management;
 pub mod mapping;
 pub mod protocol;
 pub mod proxy;

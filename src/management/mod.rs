@@ -1,0 +1,5 @@
+//! The connector as a product: what is made by REST or on the page, who may make it, and where it
+//! is kept. Knows the roles below it; they do not know it.
+
+pub mod accounts;
+pub mod store;
