@@ -125,7 +125,13 @@ pub(super) fn bytes_per_second(
         None => Some(None),
         Some(0) => Some(Some(0)),
         Some(value) => {
-            document.number(key, value, limits::PACE_BYTES_PER_SECOND_MIN..=u64::MAX).map(Some)
+            let least = limits::PACE_BYTES_PER_SECOND_MIN;
+            let pace = u64::try_from(value).ok().filter(|pace| *pace >= least);
+            if pace.is_none() {
+                let words = format!("is {value}; write {least} or more, or 0 for any number");
+                document.fault(key, words);
+            }
+            pace.map(Some)
         }
     }
 }

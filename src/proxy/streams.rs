@@ -34,23 +34,22 @@ pub(super) async fn carry_streams(
         Ok(identity) => visit.role.budgets.borrow_mut().lend(&identity.subaccount),
         Err(_) => None,
     };
-    // Whoever is nobody has no name, and does not say whether tunnels open.
+    let has_room = window.is_some() && !matches!(permit, Some(None));
+    let mut limited = None;
+    // Whoever is nobody does not say whether tunnels open.
+    if caller.is_ok() {
+        visit.shard.counters.openings().note(has_room);
+    }
+    if caller.is_ok() && !has_room {
+        let refusal = Refusal::TenantLimit("tunnels");
+        limited = std::mem::replace(&mut caller, Err(refusal.clone())).ok();
+        visit.note_tunnel_refused(&refusal, limited.as_ref());
+    } else {
+        visit.note_tunnel("h2", &caller);
+    }
     let _present = caller.as_ref().ok().zip(window.as_ref()).map(|(identity, window)| {
         visit.shard.tenant(&identity.subaccount).tunnel(window.bytes().into())
     });
-    let mut limited = None;
-    if caller.is_ok() {
-        let has_room = window.is_some() && !matches!(permit, Some(None));
-        visit.shard.counters.openings().note(has_room);
-        if !has_room {
-            let refusal = Refusal::TenantLimit("tunnels");
-            limited = std::mem::replace(&mut caller, Err(refusal.clone())).ok();
-            visit.note_tunnel_refused(&refusal, limited.as_ref());
-        }
-    }
-    if limited.is_none() {
-        visit.note_tunnel("h2", &caller);
-    }
     let windows = Windows {
         stream: limits::STREAM_WINDOW_BYTES_MIN,
         connection: window.as_ref().map_or(limits::TUNNEL_WINDOW_BYTES_MIN, |w| w.bytes()),

@@ -15,13 +15,14 @@ use std::{
 use causeway::engine::Kind;
 
 use crate::support::{
-    Balancer, DEADLINE, End, HeldPort, Measured, Pattern, Replica, Suite, World, connect,
+    Balancer, DEADLINE, End, Flow, HeldPort, Measured, Pattern, Replica, Suite, World, connect,
     echo_for_crowds, get, read_to_end, reset, wait_until,
 };
 
 pub fn add(suite: &mut Suite) {
     suite.all("a_rolling_restart_of_two_replicas_costs_no_stream", rolling);
     suite.all("a_rolling_restart_of_two_connectors_costs_no_stream", rolling_connectors);
+    suite.all("a_connector_that_is_killed_takes_nothing_from_the_other", killed);
     suite.both("readiness_opens_a_tunnel_to_the_own_listener", probed);
     suite.both("told_to_stop_a_proxy_is_unready_before_it_stops_accepting", leaving);
 }
@@ -156,6 +157,24 @@ fn rolling_connectors(kind: Kind) {
         assert_eq!(get(place.admin.address, "/exposed").0, 400);
     }
     restart_each(kind, (&places, running), start, &balancer, balancer.address);
+}
+
+fn killed(kind: Kind) {
+    let world = world_of_crowds(kind);
+    let proxy = Measured::proxy(&world);
+    let places = [Place::new(), Place::new()];
+    let start = |place: &Place| place.start_connector(&world, proxy.address.port(), LIMITS);
+    let [first, second] = places.each_ref().map(start);
+    assert_eq!(one_stream(first.address, Pattern(1), Duration::ZERO), Ok(()));
+    let flow = Flow::start(second.address);
+    // Ends it by SIGKILL.
+    drop(first);
+    wait_until("it is gone", DEADLINE, || TcpStream::connect(places[0].admin.address).is_err());
+    flow.assert_goes_on();
+    assert_eq!(one_stream(second.address, Pattern(2), Duration::ZERO), Ok(()));
+    let again = start(&places[0]);
+    assert_eq!(one_stream(again.address, Pattern(3), Duration::ZERO), Ok(()));
+    assert!(flow.finish() > 0);
 }
 
 /// Restarts one after the other while clients of `channel` come and go; none of them may notice.
