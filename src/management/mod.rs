@@ -2,4 +2,7 @@
 //! is kept. Knows the roles below it; they do not know it.
 
 pub mod accounts;
+mod failure;
 pub mod store;
+
+pub use failure::Failure;
