@@ -295,6 +295,9 @@ pub struct Rate {
 pub const STREAMS_PER_TUNNEL: u32 = 1000;
 /// Most streams of one tunnel that can be configured: a worker has no more sessions.
 pub const STREAMS_PER_TUNNEL_MAX: u32 = 65_536;
+/// Streams a connector opens on a tunnel whose proxy has not told its bound yet: what any server is
+/// recommended to allow at least (RFC 9113 §6.5.2). More would be refused and counted against us.
+pub const STREAMS_BEFORE_SETTINGS: usize = 100;
 /// Decoded header list of one request; a CONNECT has a few hundred bytes.
 pub const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
 /// HPACK dynamic table, each way (RFC 7541 §4.2: the default).

@@ -13,6 +13,7 @@ use std::{
 use super::{MuxSink, MuxSource, Payload, Tunnel, drive::drive, tunnel::Seat};
 use crate::{
     engine::Buffer,
+    limits,
     protocol::http2::{self, Guard, Io, Outgoing, Windows, Wire, client},
     relay::{Inbound, Link, Shard, TunnelSide},
     telemetry::Metric,
@@ -70,8 +71,7 @@ impl ClientTunnel {
         let inner = Rc::new(Inner {
             tunnel: tunnel.clone(),
             requests: RefCell::new(Some(requests)),
-            // Before the peer's settings arrive (RFC 9113 §6.5.2 recommends at least as many).
-            streams_max: Cell::new(100),
+            streams_max: Cell::new(limits::STREAMS_BEFORE_SETTINGS),
             address,
         });
         let weak = Rc::downgrade(&inner);
