@@ -36,3 +36,16 @@ pub const LOCKOUT_MAX: Duration = Duration::from_secs(15 * 60);
 pub const LOCKOUTS_MAX: usize = 4096;
 /// The link for setting up the first account is good for so long.
 pub const SETUP_LINK_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Body of a request to the management: a certificate with its chain, a key and some authorities.
+pub const MANAGEMENT_BODY_BYTES_MAX: usize = 256 * 1024;
+/// Comments, names and descriptions: people write a few lines.
+pub const MANAGED_TEXT_BYTES_MAX: usize = 1024;
+/// Name of an account.
+pub const ACCOUNT_NAME_BYTES_MAX: usize = 64;
+/// Passwords that are hashed at a time, 19 MiB each: who guesses takes one core and no memory.
+pub const PASSWORDS_HASHED_AT_ONCE: usize = 2;
+/// How long enabling a channel waits for its first tunnel, or for the reason that there is none.
+pub const ENABLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it looks meanwhile.
+pub const ENABLE_LOOK_INTERVAL: Duration = Duration::from_millis(20);

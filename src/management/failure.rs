@@ -1,9 +1,11 @@
 //! What a request is told that did not come to its end: the incumbent's error types, each under its
 //! status.
 
+use std::time::Duration;
+
 use axum::{
     Json,
-    http::StatusCode,
+    http::{StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -19,6 +21,8 @@ pub struct Failure {
     pub kind: &'static str,
     /// What to do about it.
     pub message: String,
+    /// How long to wait before it is tried again, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
@@ -67,14 +71,31 @@ impl Failure {
     /// Under a status of its own: 405, 413, 415, 429.
     #[must_use]
     pub fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, message: message.into() }
+        Self { status, kind, message: message.into(), retry_after: None }
+    }
+
+    /// 429: passwords were wrong too often.
+    #[must_use]
+    pub fn wait(wait: Duration) -> Self {
+        // Never told to come too early.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let message = format!(
+            "too many wrong passwords, for this account or from this address; try again in \
+             {seconds} s"
+        );
+        let failure = Self::new(StatusCode::TOO_MANY_REQUESTS, "FORBIDDEN_REQUEST", message);
+        Self { retry_after: Some(Duration::from_secs(seconds)), ..failure }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let body = json!({ "type": self.kind, "message": self.message });
-        (self.status, Json(body)).into_response()
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, wait.as_secs().into());
+        }
+        response
     }
 }
 

@@ -2,7 +2,10 @@
 //! is kept. Knows the roles below it; they do not know it.
 
 pub mod accounts;
+mod carrier;
 mod failure;
+pub mod rest;
 pub mod store;
 
+pub use carrier::{Carrier, ChannelReport};
 pub use failure::Failure;

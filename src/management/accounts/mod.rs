@@ -13,4 +13,4 @@ pub use lockout::{Lockout, Wait};
 pub use password::{Weak, check_strength, hash, verify, verify_nobody};
 pub use role::{Permission, Role};
 pub use secret::Secret;
-pub use session::{Opened, Session, Sessions};
+pub use session::{Opened, Session, Sessions, csrf_of};

@@ -64,8 +64,9 @@ impl Sessions {
             let Some(quiet) = quiet.map(|(id, _)| *id) else { break };
             self.open.remove(&quiet);
         }
-        let ((id, kept), (csrf, kept_csrf)) = (Secret::make(), Secret::make());
-        let account = account.to_owned();
+        let (id, kept) = Secret::make();
+        let csrf = csrf_of(&id);
+        let (account, kept_csrf) = (account.to_owned(), Secret::of(&csrf));
         let session = Session { account, role, csrf: kept_csrf, opened_at: now, used_at: now };
         self.open.insert(kept, session);
         Opened { id, csrf }
@@ -93,6 +94,14 @@ impl Sessions {
     pub fn close_all_of(&mut self, account: &str) {
         self.open.retain(|_, session| session.account != account);
     }
+}
+
+/// The token of the page of the session with that cookie, for whoever has the cookie: a page that
+/// is loaded again asks for it, and a page of somebody else's can neither read the cookie nor have
+/// a browser send the token.
+#[must_use]
+pub fn csrf_of(id: &str) -> String {
+    Secret::of(&format!("csrf {id}")).hex()
 }
 
 #[cfg(test)]

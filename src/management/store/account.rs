@@ -88,6 +88,28 @@ impl Store {
         })
     }
 
+    /// Adds the first one, which uses up a setting that has to have that value; whether it had,
+    /// and there was no account.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn add_first_account(
+        &self,
+        one: &Account,
+        setting: &str,
+        value: &str,
+    ) -> Result<bool, StoreError> {
+        self.write(|db| {
+            let count: usize = db.query_row("SELECT count(*) FROM accounts", [], |r| r.get(0))?;
+            let sql = "DELETE FROM settings WHERE name = ?1 AND value = ?2";
+            if count > 0 || db.execute(sql, [setting, value])? == 0 {
+                return Ok(false);
+            }
+            put(db, one)?;
+            Ok(true)
+        })
+    }
+
     /// Changes one; says what it is.
     ///
     /// # Errors

@@ -133,6 +133,18 @@ impl Store {
         found.ok_or_else(|| unknown(owner))
     }
 
+    /// One of a subaccount.
+    ///
+    /// # Errors
+    /// There is no such subaccount, or it has no such channel.
+    pub fn channel(&self, owner: &Owner, id: i64) -> Result<Channel, StoreError> {
+        let found = self.read(|db| match find(db, owner, id)? {
+            None => Ok(Err(find_subaccount(db, owner)?.is_some())),
+            Some(channel) => Ok(Ok(channel)),
+        })?;
+        found.map_err(|known| if known { no_channel(id) } else { unknown(owner) })
+    }
+
     /// Adds one, not enabled; says its id.
     ///
     /// # Errors
