@@ -22,6 +22,11 @@ impl PemFile {
         Ok(Self { path: path.to_owned(), bytes })
     }
 
+    /// A text that somebody sent, called as they call it.
+    pub(super) fn of(name: &str, text: &str) -> Self {
+        Self { path: name.into(), bytes: text.as_bytes().to_vec() }
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
