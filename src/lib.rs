@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! cli          one file per subcommand
+//!   management   the connector as a product: REST, page, accounts, store
 //!   proxy   connector   kubernetes   admin   roles; siblings never import each other
 //!     worker                          threads, mailboxes, balancing, drain; knows no role by name
 //!       relay                         the only glue: pure parts here, the engine there
@@ -20,6 +21,7 @@ pub mod connector;
 pub mod engine;
 pub mod kubernetes;
 pub mod limits;
+pub mod management;
 pub mod mapping;
 pub mod protocol;
 pub mod proxy;

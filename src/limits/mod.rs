@@ -3,8 +3,10 @@
 
 mod bounds;
 mod kubernetes;
+mod management;
 mod records;
 
 pub use bounds::*;
 pub use kubernetes::*;
+pub use management::*;
 pub use records::*;

@@ -20,6 +20,7 @@ mod record;
 mod rustls_session;
 mod server;
 mod session;
+mod texts;
 mod trust;
 
 #[cfg(test)]
@@ -41,3 +42,4 @@ pub use material::{
 pub use material_error::{MaterialError, MaterialProblem};
 pub use server::ServerTls;
 pub use session::{Alpn, Handshake, Opened, Session, sealed_len};
+pub use texts::{ClientTexts, leaf_of};

@@ -3,7 +3,7 @@
 use crate::source::{Finding, Source, words};
 
 /// Each layer with all it may mention besides itself.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("limits", &[]),
     ("config", &["limits", "mapping"]),
     ("telemetry", &["limits"]),
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("proxy", BELOW_ROLES),
     ("connector", BELOW_ROLES),
     ("kubernetes", BELOW_ROLES),
+    ("management", BELOW_MANAGEMENT),
     ("cli", EVERYTHING),
 ];
 
@@ -37,6 +38,8 @@ const BELOW_ROLES: &[&str] = &[
     "relay",
     "worker",
 ];
+const BELOW_MANAGEMENT: &[&str] =
+    &["limits", "config", "telemetry", "mapping", "tls", "worker", "admin", "connector"];
 const EVERYTHING: &[&str] = &[
     "limits",
     "config",
@@ -52,6 +55,7 @@ const EVERYTHING: &[&str] = &[
     "proxy",
     "connector",
     "kubernetes",
+    "management",
 ];
 
 /// A layer mentions only itself and what lies below it.

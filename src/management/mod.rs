@@ -1,0 +1,11 @@
+//! The connector as a product: what is made by REST or on the page, who may make it, and where it
+//! is kept. Knows the roles below it; they do not know it.
+
+pub mod accounts;
+mod carrier;
+mod failure;
+pub mod rest;
+pub mod store;
+
+pub use carrier::{Carrier, ChannelReport};
+pub use failure::Failure;

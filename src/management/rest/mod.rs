@@ -1,0 +1,21 @@
+//! The REST interface: the incumbent's routes for subaccounts and service channels, and those of
+//! sessions (docs/management.md). A request is judged in this order: who sends it, whether they
+//! may, what it says.
+
+mod body;
+mod channels;
+mod desk;
+mod enable;
+mod entity;
+mod offer;
+mod path;
+mod routes;
+mod session;
+mod setup;
+mod subaccounts;
+mod version;
+mod who;
+
+pub use desk::Desk;
+pub use offer::offer_setup;
+pub use routes::router;

@@ -1,0 +1,97 @@
+//! What is served where.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{
+        HeaderName, HeaderValue, StatusCode, Uri,
+        header::{CACHE_CONTROL, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+    },
+    middleware::{Next, from_fn},
+    response::Response,
+    routing::{MethodRouter, get, post, put},
+};
+
+use super::{channels, desk::Desk, session, setup, subaccounts, version};
+use crate::management::{Failure, accounts::Caller};
+
+/// Everything, with an answer to what is not there. Whoever serves it says where a request comes
+/// from, as an extension `axum::extract::ConnectInfo<std::net::SocketAddr>`.
+pub fn router(desk: Arc<Desk>) -> Router {
+    let mut router = Router::new();
+    for (path, methods) in table() {
+        router = router.route(path, methods);
+    }
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(finish))
+        .with_state(desk)
+}
+
+fn table() -> [(&'static str, MethodRouter<Arc<Desk>>); 11] {
+    let all = || get(channels::list).post(channels::create).delete(channels::delete_all);
+    [
+        ("/api/v1/session", post(session::log_in).get(session::who).delete(session::log_out)),
+        ("/api/v1/setup", post(setup::make)),
+        ("/api/v1/connector/version", get(version::version)),
+        ("/api/v1/configuration/subaccounts", get(subaccounts::list).post(subaccounts::create)),
+        (
+            "/api/v1/configuration/subaccounts/{region}/{subaccount}",
+            get(subaccounts::one).put(subaccounts::edit).delete(subaccounts::delete),
+        ),
+        ("/api/v1/configuration/subaccounts/{region}/{subaccount}/state", put(subaccounts::state)),
+        (
+            "/api/v1/configuration/subaccounts/{region}/{subaccount}/validity",
+            post(subaccounts::validity),
+        ),
+        // The only type there is.
+        (
+            "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels",
+            axum::routing::delete(channels::delete_all),
+        ),
+        ("/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/K8S", all()),
+        (
+            "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/K8S/{id}",
+            get(channels::one).put(channels::replace).delete(channels::delete),
+        ),
+        (
+            "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/K8S/{id}/state",
+            put(channels::state),
+        ),
+    ]
+}
+
+async fn not_found(_caller: Caller, uri: Uri) -> Failure {
+    Failure::unknown(format!("there is no {}", uri.path().escape_debug()))
+}
+
+async fn method_not_allowed(_caller: Caller, request: Request) -> Failure {
+    let (method, path) = (request.method(), request.uri().path().escape_debug());
+    let message = format!("{path} has no {method}");
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "INVALID_REQUEST", message)
+}
+
+/// What every answer says.
+async fn finish(request: Request, next: Next) -> Response {
+    // A browser asks its user for a password of its own where Basic is offered; the page has a
+    // better place for that. What a page asks for has this header, what programs ask for has not.
+    let in_page = request.headers().contains_key("sec-fetch-site");
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let mut say = |name: HeaderName, value: &'static str| {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    };
+    say(CACHE_CONTROL, "no-store");
+    say(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = match in_page {
+            true => "Session realm=\"causeway\"",
+            false => "Basic realm=\"causeway\", charset=\"UTF-8\"",
+        };
+        say(WWW_AUTHENTICATE, challenge);
+    }
+    response
+}

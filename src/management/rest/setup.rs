@@ -1,0 +1,76 @@
+//! The first account, made by whoever has the one-time token.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::StatusCode,
+};
+
+use super::{
+    body::Fields,
+    desk::{Desk, apart, now_ms},
+    offer::{SETTING, is_good},
+    who::{address, from_our_page},
+};
+use crate::{
+    limits::ACCOUNT_NAME_BYTES_MAX,
+    management::{
+        Failure,
+        accounts::{Caller, Role, check_strength, hash},
+        store::Account,
+    },
+};
+
+pub(super) async fn make(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Result<StatusCode, Failure> {
+    let (parts, body) = request.into_parts();
+    from_our_page(&parts.method, &parts.headers)?;
+    let from = address(&parts);
+    let mut fields = Fields::read(Request::from_parts(parts, body)).await?;
+    let (token, user, password) =
+        (fields.text("token")?, fields.text("user")?, fields.text("password")?);
+    fields.end(&[])?;
+    let (token, password) = (token.unwrap_or_default(), password.unwrap_or_default());
+    let user = user.unwrap_or_default();
+    // Never closed.
+    let _turn = desk.hashing.acquire().await;
+    let done = apart(&desk, move |desk| {
+        let used_up =
+            || Failure::forbidden("this token is not good any more; the connector prints another");
+        let kept = desk.store.setting(SETTING)?.unwrap_or_default();
+        if !is_good(&kept, &token, now_ms()) {
+            return Err(used_up());
+        }
+        check_name(&user)?;
+        check_strength(&user, &password).map_err(|weak| Failure::invalid(weak.to_string()))?;
+        let account = Account {
+            name: user.clone(),
+            role: Role::Administrator.name().to_owned(),
+            password: Some(hash(&password)),
+            certificate: None,
+            created_at: now_ms(),
+        };
+        if !desk.store.add_first_account(&account, SETTING, &kept)? {
+            return Err(used_up());
+        }
+        let caller = Caller { account: user, role: Role::Administrator, from };
+        desk.note(&caller, "made the first account, by the set-up link")
+    });
+    done.await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// The name of an account: Basic ends it at a colon.
+fn check_name(name: &str) -> Result<(), Failure> {
+    let odd = |c: char| c.is_control() || c == ':';
+    let trimmed = name.trim() == name;
+    if name.is_empty() || name.len() > ACCOUNT_NAME_BYTES_MAX || name.contains(odd) || !trimmed {
+        return Err(Failure::invalid(format!(
+            "user has to be a name of at most {ACCOUNT_NAME_BYTES_MAX} bytes, without colons, \
+             control characters and spaces at its ends"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! Subaccounts: listed, made, edited, connected, given another certificate, deleted. Where the
+//! incumbent asks the cloud for a certificate, here one is sent along.
+
+use std::{sync::Arc, time::SystemTime};
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    body::{Fields, there},
+    channels::may_configure,
+    desk::{Desk, apart, now_ms},
+    entity,
+    path::{Base, Named, OfSubaccount, location},
+};
+use crate::{
+    limits::NAME_BYTES_MAX,
+    management::{
+        Failure,
+        accounts::{Caller, Permission},
+        store::{Owner, Subaccount},
+    },
+    tls::ClientTexts,
+};
+
+/// What an entity shows and nobody sets by writing the entity.
+const SHOWN: [&str; 5] = ["regionHost", "subaccount", "tunnel", "isManaged", "_links"];
+/// What certificate, key and authorities are called, in this order.
+const TEXTS: [&str; 3] = ["certificate", "privateKey", "ca"];
+
+pub(super) async fn list(
+    caller: Caller,
+    State(desk): State<Arc<Desk>>,
+) -> Result<Response, Failure> {
+    caller.must(Permission::SeeConfiguration)?;
+    let mut all = apart(&desk, |desk| Ok(desk.store.subaccounts()?)).await?;
+    // Newest first; of those made in the same millisecond in the order of names.
+    all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
+    Ok(Json(all.iter().map(entity::in_list).collect::<Vec<_>>()).into_response())
+}
+
+pub(super) async fn one(
+    caller: Caller,
+    State(desk): State<Arc<Desk>>,
+    base: Base,
+    Named(at): Named<OfSubaccount>,
+) -> Result<Response, Failure> {
+    caller.must(Permission::SeeConfiguration)?;
+    let owner = at.owner();
+    let done = apart(&desk, move |desk| shown(desk, &base, &desk.subaccount(&owner)?));
+    done.await.map(IntoResponse::into_response)
+}
+
+fn shown(desk: &Desk, base: &Base, one: &Subaccount) -> Result<Json<serde_json::Value>, Failure> {
+    let channels = desk.store.channels_of(&one.owner)?;
+    Ok(Json(entity::subaccount(base, desk, one, &channels)))
+}
+
+pub(super) async fn create(
+    caller: Caller,
+    State(desk): State<Arc<Desk>>,
+    base: Base,
+    request: Request,
+) -> Result<Response, Failure> {
+    caller.must(Permission::Configure { managed: false })?;
+    let mut fields = Fields::read(request).await?;
+    no_enrolment(&mut fields)?;
+    let region_host = name(&mut fields, "regionHost")?;
+    let subaccount = name(&mut fields, "subaccount")?;
+    let [certificate, private_key, authorities] = TEXTS.map(|text| {
+        let said = fields.long_text(text);
+        there(text, said)
+    });
+    let one = Subaccount {
+        owner: Owner { region_host, subaccount },
+        location: location_id(&mut fields)?.unwrap_or_default(),
+        display_name: fields.text("displayName")?.unwrap_or_default(),
+        description: fields.text("description")?.unwrap_or_default(),
+        connected: true,
+        managed: fields.flag("isManaged")?.unwrap_or(false),
+        certificate: Some(certificate?),
+        private_key: private_key?,
+        authorities: authorities?,
+        created_at: now_ms(),
+    };
+    no_renewal(&mut fields)?;
+    fields.end(&[])?;
+    caller.must(Permission::Configure { managed: one.managed })?;
+    let done = apart(&desk, move |desk| {
+        usable(&one)?;
+        desk.store.add_subaccount(&one)?;
+        desk.changed(&caller, &format!("made subaccount {}", one.owner))?;
+        Ok((base.subaccount(&one.owner), shown(desk, &base, &one)?))
+    });
+    let (url, entity) = done.await?;
+    Ok((StatusCode::CREATED, location(&url)?, entity).into_response())
+}
+
+pub(super) async fn edit(
+    caller: Caller,
+    State(desk): State<Arc<Desk>>,
+    base: Base,
+    Named(at): Named<OfSubaccount>,
+    request: Request,
+) -> Result<Response, Failure> {
+    caller.must(Permission::Configure { managed: false })?;
+    let mut fields = Fields::read(request).await?;
+    let location = location_id(&mut fields)?;
+    let display_name = fields.text("displayName")?;
+    let description = fields.text("description")?;
+    no_renewal(&mut fields)?;
+    fields.end(&SHOWN)?;
+    let owner = at.owner();
+    let done = apart(&desk, move |desk| {
+        may_configure(desk, &caller, &owner)?;
+        if let Some(location) = &location {
+            usable(&Subaccount { location: location.clone(), ..desk.subaccount(&owner)? })?;
+        }
+        let one = desk.store.change_subaccount(&owner, |one| {
+            replace(&mut one.location, location);
+            replace(&mut one.display_name, display_name);
+            replace(&mut one.description, description);
+        })?;
+        let location = one.location.escape_debug();
+        desk.changed(&caller, &format!("edited subaccount {owner}: location id \"{location}\""))?;
+        shown(desk, &base, &one)
+    });
+    done.await.map(IntoResponse::into_response)
+}
+
+pub(super) async fn delete(
+    caller: Caller,
+    State(desk): State<Arc<Desk>>,
+    Named(at): Named<OfSubaccount>,
+) -> Result<StatusCode, Failure> {
+    caller.must(Permission::Configure { managed: false })?;
+    let owner = at.owner();
+    let done = apart(&desk, move |desk| {
+        may_configure(desk, &caller, &owner)?;
+        desk.store.delete_subaccount(&owner)?;
+        desk.changed(&caller, &format!("deleted subaccount {owner} with its channels"))
+    });
+    done.await.map(|()| StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn state(
+    caller: Caller,
+    State(desk): State<Arc<Desk>>,
+    Named(at): Named<OfSubaccount>,
+    request: Request,
+) -> Result<StatusCode, Failure> {
+    caller.must(Permission::Configure { managed: false })?;
+    let mut fields = Fields::read(request).await?;
+    let connected = fields.required_flag("connected")?;
+    fields.end(&[])?;
+    let owner = at.owner();
+    let done = apart(&desk, move |desk| {
+        may_configure(desk, &caller, &owner)?;
+        desk.store.change_subaccount(&owner, |one| one.connected = connected)?;
+        let what = if connected { "connected" } else { "disconnected" };
+        desk.changed(&caller, &format!("{what} subaccount {owner}"))
+    });
+    done.await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// Another certificate. A key that is not sent is the one it has, authorities as well.
+pub(super) async fn validity(
+    caller: Caller,
+    State(desk): State<Arc<Desk>>,
+    base: Base,
+    Named(at): Named<OfSubaccount>,
+    request: Request,
+) -> Result<Response, Failure> {
+    caller.must(Permission::Configure { managed: false })?;
+    let mut fields = Fields::read(request).await?;
+    no_enrolment(&mut fields)?;
+    let certificate = fields.long_text("certificate");
+    let certificate = there("certificate", certificate)?;
+    let private_key = fields.long_text("privateKey")?;
+    let authorities = fields.long_text("ca")?;
+    fields.end(&[])?;
+    let owner = at.owner();
+    let done = apart(&desk, move |desk| {
+        may_configure(desk, &caller, &owner)?;
+        let mut one = desk.subaccount(&owner)?;
+        one.certificate = Some(certificate);
+        replace(&mut one.private_key, private_key);
+        replace(&mut one.authorities, authorities);
+        usable(&one)?;
+        let Subaccount { certificate, private_key, authorities, .. } = one;
+        let one = desk.store.change_subaccount(&owner, |one| {
+            (one.certificate, one.private_key) = (certificate, private_key);
+            one.authorities = authorities;
+        })?;
+        desk.changed(&caller, &format!("gave subaccount {owner} another certificate"))?;
+        shown(desk, &base, &one)
+    });
+    done.await.map(IntoResponse::into_response)
+}
+
+/// Where nothing is said it stays as it is.
+fn replace(text: &mut String, said: Option<String>) {
+    if let Some(said) = said {
+        *text = said;
+    }
+}
+
+/// Its certificate, key and authorities belong together, and a proxy takes them for it.
+fn usable(one: &Subaccount) -> Result<(), Failure> {
+    let texts = ClientTexts {
+        certificate: one.certificate.as_deref().unwrap_or_default(),
+        private_key: &one.private_key,
+        authorities: &one.authorities,
+    };
+    let facts = texts.check(TEXTS, SystemTime::now());
+    let facts = facts.map_err(|error| Failure::invalid(error.to_string()))?;
+    let Some(identity) = facts.identity else {
+        return Err(Failure::invalid(
+            "certificate: it names no subaccount, so every proxy refuses it",
+        ));
+    };
+    if identity.subaccount != one.owner.subaccount {
+        let (theirs, ours) = (identity.subaccount.escape_debug(), &one.owner.subaccount);
+        return Err(Failure::invalid(format!(
+            "certificate: it is that of subaccount {theirs}, not of {ours}"
+        )));
+    }
+    match identity.location {
+        Some(bound) if bound != one.location => Err(Failure::invalid(format!(
+            "certificate: it is for the location id \"{}\" only, not for \"{}\"",
+            bound.escape_debug(),
+            one.location.escape_debug()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The name of a region or subaccount: it stands in paths.
+fn name(fields: &mut Fields, field: &str) -> Result<String, Failure> {
+    let text = fields.text(field);
+    let text = there(field, text)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    let dots = text.chars().all(|c| c == '.');
+    if text.len() > NAME_BYTES_MAX || dots || !text.chars().all(plain) {
+        return Err(Failure::invalid(format!(
+            "{field} has to be letters, digits, and the characters -._~, at most {NAME_BYTES_MAX}"
+        )));
+    }
+    Ok(text)
+}
+
+/// It is sent in a header of each CONNECT.
+fn location_id(fields: &mut Fields) -> Result<Option<String>, Failure> {
+    let text = fields.text("locationID")?;
+    let fits =
+        |text: &String| text.len() <= NAME_BYTES_MAX && text.chars().all(|c| c.is_ascii_graphic());
+    if text.as_ref().is_some_and(|text| !fits(text)) {
+        return Err(Failure::invalid(format!(
+            "locationID has to be printable ASCII without spaces, at most {NAME_BYTES_MAX}"
+        )));
+    }
+    Ok(text)
+}
+
+fn no_renewal(fields: &mut Fields) -> Result<(), Failure> {
+    if fields.flag("autoCertRenewal")? == Some(true) {
+        return Err(Failure::invalid(
+            "autoCertRenewal: there is nobody to renew it from; send another certificate to \
+             …/validity",
+        ));
+    }
+    Ok(())
+}
+
+/// What the incumbent enrols by. Refused by name, as whoever sends it expects that it is used.
+fn no_enrolment(fields: &mut Fields) -> Result<(), Failure> {
+    for field in ["cloudUser", "cloudPassword", "authenticationData", "user", "password"] {
+        if fields.long_text(field)?.is_some() {
+            return Err(Failure::invalid(format!(
+                "{field}: there is no cloud to ask for a certificate; send certificate, \
+                 privateKey and ca as PEM"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! The connector as a product, apart from what runs: its store, and REST over it.
+
+// Helpers of tests may unwrap like the tests themselves.
+#![allow(clippy::unwrap_used)]
+
+mod callers;
+mod house;
+mod many;
+mod matrix;
+mod replay;
+mod store;
+mod storm;
+mod wrong;
