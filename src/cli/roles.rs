@@ -76,13 +76,12 @@ impl Node for RunningConnector {
         let of_each = |name, help, value: fn(&RunningChannel) -> u64| {
             let labels = |channel: &RunningChannel| {
                 let local = channel.address.unwrap_or(channel.config.local).to_string();
-                let mut labels = vec![
+                vec![
                     ("subaccount", channel.owner.subaccount.clone()),
                     ("service", channel.config.endpoint.service.clone()),
                     ("local", local),
-                ];
-                labels.extend(channel.id.map(|id| ("channel", id.to_string())));
-                labels
+                    ("channel", channel.id.map(|id| id.to_string()).unwrap_or_default()),
+                ]
             };
             let values = enabled().map(|channel| (labels(channel), value(channel))).collect();
             Several { name, help, values }

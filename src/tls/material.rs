@@ -186,20 +186,26 @@ pub fn load_client(
 /// Checks what a client's files would hold. `now` decides which warnings are due.
 ///
 /// # Errors
-/// Names the part (`certificate`, `private_key`, `ca`), what is wrong with it and what to do.
+/// Names the part (`certificate`, `privateKey`, `ca`), what is wrong with it and what to do.
 pub fn load_client_pem(
     pem: &PemMaterial,
     alpn: &[Alpn],
     allow_tls12: bool,
     now: SystemTime,
 ) -> Result<ClientMaterial, MaterialError> {
-    let PemMaterial { certificate, private_key, ca } = pem;
     let parts = [
-        PemFile::of("certificate", certificate)?,
-        PemFile::of("private_key", private_key)?,
-        PemFile::of("ca", ca)?,
+        PemFile::of("certificate", &pem.certificate)?,
+        PemFile::of("privateKey", &pem.private_key)?,
+        PemFile::of("ca", &pem.ca)?,
     ];
     client_of(&parts, alpn, allow_tls12, now)
+}
+
+/// What the first certificate of a PEM text says, if there is one.
+#[must_use]
+pub fn leaf_of(certificate: &str) -> Option<CertificateEntry> {
+    let file = PemFile::of("certificate", certificate).ok()?;
+    inventory::certificates(&file, CertificateUse::Own).into_iter().next()
 }
 
 fn client_of(

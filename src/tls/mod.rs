@@ -20,7 +20,6 @@ mod record;
 mod rustls_session;
 mod server;
 mod session;
-mod texts;
 mod trust;
 
 #[cfg(test)]
@@ -36,10 +35,9 @@ pub use identity::{Identity, IdentityError, identity};
 pub use inventory::{CertificateEntry, CertificateUse};
 pub use issue::{Authority, IssueError, Issued, Revoked, Validity, read_revocation_list};
 pub use material::{
-    ClientFiles, ClientMaterial, Fingerprint, PemMaterial, ServerFiles, ServerMaterial,
+    ClientFiles, ClientMaterial, Fingerprint, PemMaterial, ServerFiles, ServerMaterial, leaf_of,
     load_client, load_client_pem, load_server,
 };
 pub use material_error::{MaterialError, MaterialProblem};
 pub use server::ServerTls;
 pub use session::{Alpn, Handshake, Opened, Session, sealed_len};
-pub use texts::{ClientTexts, leaf_of};

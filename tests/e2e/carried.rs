@@ -269,7 +269,7 @@ fn problems(kind: Kind) {
     b.channels.remove(1);
     site.running.carry(vec![b.clone(), c.clone()]);
     let problem = site.problem(4).unwrap();
-    assert!(problem.starts_with("private_key: "), "{problem}");
+    assert!(problem.starts_with("privateKey: "), "{problem}");
     says(site.address(4), "of c");
     assert_eq!(site.problem(4), Some(problem), "a stream that opens does not mend it");
     c.material = good;

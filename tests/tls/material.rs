@@ -51,9 +51,9 @@ fn text_is_judged_like_files_and_its_parts_are_named() {
     let none = String::new;
     let broken = [
         ("certificate", PemMaterial { certificate: none(), ..good.clone() }),
-        ("private_key", PemMaterial { private_key: none(), ..good.clone() }),
+        ("privateKey", PemMaterial { private_key: none(), ..good.clone() }),
         ("ca", PemMaterial { ca: none(), ..good.clone() }),
-        ("private_key", PemMaterial { private_key: read("server.key"), ..good.clone() }),
+        ("privateKey", PemMaterial { private_key: read("server.key"), ..good.clone() }),
     ];
     for (part, pem) in broken {
         let text = load(&pem).unwrap_err().to_string();

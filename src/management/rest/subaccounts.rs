@@ -24,7 +24,7 @@ use crate::{
         accounts::{Caller, Permission},
         store::{Owner, Subaccount},
     },
-    tls::ClientTexts,
+    tls::{PemMaterial, load_client_pem},
 };
 
 /// What an entity shows and nobody sets by writing the entity.
@@ -211,14 +211,14 @@ fn replace(text: &mut String, said: Option<String>) {
 
 /// Its certificate, key and authorities belong together, and a proxy takes them for it.
 fn usable(one: &Subaccount) -> Result<(), Failure> {
-    let texts = ClientTexts {
-        certificate: one.certificate.as_deref().unwrap_or_default(),
-        private_key: &one.private_key,
-        authorities: &one.authorities,
+    let pem = PemMaterial {
+        certificate: one.certificate.clone().unwrap_or_default(),
+        private_key: one.private_key.clone(),
+        ca: one.authorities.clone(),
     };
-    let facts = texts.check(TEXTS, SystemTime::now());
-    let facts = facts.map_err(|error| Failure::invalid(error.to_string()))?;
-    let Some(identity) = facts.identity else {
+    let material = load_client_pem(&pem, &[], false, SystemTime::now());
+    let material = material.map_err(|error| Failure::invalid(error.to_string()))?;
+    let Some(identity) = material.facts.identity else {
         return Err(Failure::invalid(
             "certificate: it names no subaccount, so every proxy refuses it",
         ));
