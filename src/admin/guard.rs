@@ -31,12 +31,18 @@ pub(super) struct Visitor {
     pub(super) certified: bool,
 }
 
+/// Marks a request of somebody who may do what it asks, as somebody else found out.
+#[derive(Debug, Clone, Copy)]
+pub struct Admitted;
+
 /// What a server demands.
 pub(super) struct Guard {
     /// The token, where there is one.
     pub(super) token: Option<Token>,
     /// Whether client certificates are asked for.
     pub(super) certificates: bool,
+    /// Whether accounts may be shown.
+    pub(super) accounts: bool,
     /// Whether metrics are told to everybody.
     pub(super) open_metrics: bool,
     /// The address it listens on.
@@ -62,17 +68,29 @@ pub(super) async fn check(
     request: Request,
     next: Next,
 ) -> Response {
+    if request.extensions().get::<Admitted>().is_some() {
+        return next.run(request).await;
+    }
     let certified = request.extensions().get::<Visitor>().is_some_and(|v| v.certified);
     let (method, path) = (request.method(), request.uri().path());
     match guard.judge(method, path, request.headers(), certified) {
         Ok(()) => next.run(request).await,
         Err(Refused::Nobody) => {
-            let error = "this needs the token of the admin server, as `Authorization: Bearer …`, \
-                         or a client certificate that it accepts";
+            let (error, scheme) = match guard.accounts {
+                true => (
+                    "this needs an account of the management, as `Authorization: Basic …`, or the \
+                     token of the admin server or a client certificate where they are configured",
+                    "Basic realm=\"causeway\", charset=\"UTF-8\"",
+                ),
+                false => (
+                    "this needs the token of the admin server, as `Authorization: Bearer …`, or a \
+                     client certificate that it accepts",
+                    "Bearer realm=\"causeway\"",
+                ),
+            };
             let body = json!({ "error": error });
             let mut response = (StatusCode::UNAUTHORIZED, Json(body)).into_response();
-            const SCHEME: HeaderValue = HeaderValue::from_static("Bearer realm=\"causeway\"");
-            response.headers_mut().insert(WWW_AUTHENTICATE, SCHEME);
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
             response
         }
         Err(Refused::Foreign(why)) => {
@@ -101,7 +119,7 @@ impl Guard {
             // A browser shows its certificate for any page.
             return if reads { Ok(()) } else { from_no_page(headers) };
         }
-        if self.token.is_some() || self.certificates {
+        if self.token.is_some() || self.certificates || self.accounts {
             return Err(Refused::Nobody);
         }
         let histogram = path.starts_with("/histograms/");
@@ -157,7 +175,7 @@ mod tests {
 
     fn guard() -> Guard {
         let own = "127.0.0.1".parse().ok();
-        Guard { token: None, certificates: false, open_metrics: false, own }
+        Guard { token: None, certificates: false, accounts: false, open_metrics: false, own }
     }
 
     fn judge(guard: &Guard, line: &str, headers: &[(&'static str, &str)]) -> Option<Refused> {

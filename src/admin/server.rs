@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use axum::{Extension, Router, middleware::from_fn_with_state};
+use axum::{Extension, Router, extract::ConnectInfo, middleware::from_fn_with_state};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -95,6 +95,22 @@ pub fn serve(listen: SocketAddr, source: Arc<dyn Source>) -> io::Result<Admin> {
 /// Addresses that cannot be had, and certificates or a token that cannot be used, are errors here
 /// and now.
 pub fn serve_with(config: &AdminConfig, source: Arc<dyn Source>) -> io::Result<Admin> {
+    serve_around(config, source, |routes| routes)
+}
+
+/// The same with something around the routes of the main listener: what `around` makes of them is
+/// served. Its requests tell where they come from (`ConnectInfo`); those it marks [`Admitted`] are
+/// let through without a token or certificate.
+///
+/// # Errors
+/// As of [`serve_with`].
+///
+/// [`Admitted`]: super::Admitted
+pub fn serve_around(
+    config: &AdminConfig,
+    source: Arc<dyn Source>,
+    around: impl FnOnce(Router) -> Router,
+) -> io::Result<Admin> {
     let mut watches = Vec::new();
     let token = match &config.token_file {
         None => None,
@@ -115,6 +131,7 @@ pub fn serve_with(config: &AdminConfig, source: Arc<dyn Source>) -> io::Result<A
     let guard = Arc::new(Guard {
         token,
         certificates: config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+        accounts: config.accounts,
         open_metrics: config.open_metrics,
         own: config.listen.map(|listen| listen.ip()),
     });
@@ -136,6 +153,7 @@ pub fn serve_with(config: &AdminConfig, source: Arc<dyn Source>) -> io::Result<A
         let routes = routes::router(source.clone())
             .layer(from_fn_with_state(guard, check))
             .layer(Extension(Arc::new(Desk::new())));
+        let routes = around(routes);
         doors.push(Door { routes, listener: adopt(&runtime, listener)?, tls });
     }
     if let Some((listener, metrics)) = probes {
@@ -160,7 +178,7 @@ struct Door {
 /// The certificate in use, which follows its files.
 type Certificate = Arc<Mutex<HttpsServer>>;
 
-/// Questions to the workers that wait at the same time; more queue up behind them.
+/// Questions to the workers, and to the disk, that wait at the same time; more queue up behind them.
 const BLOCKING_THREADS: usize = 4;
 
 fn follow(tls: &AdminTls) -> io::Result<(Certificate, FileWatch)> {
@@ -274,7 +292,7 @@ async fn converse<S>(stream: S, visitor: Visitor, routes: Router)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let routes = routes.layer(Extension(visitor));
+    let routes = routes.layer(Extension(visitor)).layer(Extension(ConnectInfo(visitor.peer)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(ADMIN_HEAD_TIMEOUT)

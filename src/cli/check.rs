@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::config::{
-    AdminConfig, Config, ConnectorConfig, KubernetesConfig, MappingsConfig, ProxyConfig,
-    WorkersConfig,
+    AdminConfig, AdminTls, Config, ConnectorConfig, KubernetesConfig, MappingsConfig,
+    OwnSubaccount, ProxyConfig, WorkersConfig,
 };
 use crate::mapping::{MappingTable, Tenancy, load_directory};
 use crate::tls::Facts;
@@ -103,22 +103,17 @@ impl Report {
         self.line("drain delay", seconds(Some(limits.drain_delay)));
         self.line("streams", format_args!("{} a subaccount", limits.quotas.default.streams_max));
         self.workers(&config.workers);
-        self.admin(config.admin.as_ref());
+        self.admin(config.admin.as_ref(), None);
     }
 
     fn of_connector(&mut self, config: &ConnectorConfig) {
         self.line("role", "connector");
-        self.line("subaccount", &config.subaccount);
-        self.line("location", format_args!("\"{}\"", config.location));
-        self.line("TLS", versions(config.tls.allow_tls12));
-        self.tls_file("tls.certificate", &config.tls.certificate);
-        self.tls_file("tls.private_key", &config.tls.private_key);
-        self.tls_file("tls.ca", &config.tls.ca);
-        if self.errors.is_empty() {
-            match connector::load_material(config) {
-                Ok(material) => self.certificate(&material.facts),
-                Err(error) => self.errors.push(error.to_string()),
-            }
+        self.line("TLS", versions(config.allow_tls12));
+        if let Some(own) = &config.own {
+            self.subaccount(own, config.allow_tls12);
+        }
+        if let Some(directory) = &config.management {
+            self.line("management", directory.display());
         }
         for channel in &config.channels {
             let state = if channel.enabled { "" } else { " (disabled)" };
@@ -136,10 +131,24 @@ impl Report {
         self.times(limits.half_closed_timeout, limits.idle_timeout, limits.drain_deadline);
         self.line("drain delay", seconds(Some(limits.drain_delay)));
         self.workers(&config.workers);
-        self.admin(config.admin.as_ref());
+        self.admin(config.admin.as_ref(), config.management.as_deref());
     }
 
-    fn admin(&mut self, admin: Option<&AdminConfig>) {
+    fn subaccount(&mut self, own: &OwnSubaccount, allow_tls12: bool) {
+        self.line("subaccount", &own.id);
+        self.line("location", format_args!("\"{}\"", own.location));
+        self.tls_file("tls.certificate", &own.certificate);
+        self.tls_file("tls.private_key", &own.private_key);
+        self.tls_file("tls.ca", &own.ca);
+        if self.errors.is_empty() {
+            match connector::load_material(own, allow_tls12) {
+                Ok(material) => self.certificate(&material.facts),
+                Err(error) => self.errors.push(error.to_string()),
+            }
+        }
+    }
+
+    fn admin(&mut self, admin: Option<&AdminConfig>, management: Option<&Path>) {
         let Some(admin) = admin else { return self.line("admin", "off") };
         let scheme = if admin.tls.is_some() { "https" } else { "http" };
         let guard = if admin.is_guarded() { "" } else { ", for everybody who reaches it" };
@@ -148,8 +157,11 @@ impl Report {
             None => self.line("admin", "off"),
         }
         if let Some(tls) = &admin.tls {
-            self.tls_file("admin.tls.certificate", &tls.certificate);
-            self.tls_file("admin.tls.private_key", &tls.private_key);
+            // What the management makes at its first start may be missing yet.
+            if management.map(AdminTls::in_directory).as_ref() != Some(tls) {
+                self.tls_file("admin.tls.certificate", &tls.certificate);
+                self.tls_file("admin.tls.private_key", &tls.private_key);
+            }
             if let Some(client_ca) = &tls.client_ca {
                 self.tls_file("admin.tls.client_ca", client_ca);
             }

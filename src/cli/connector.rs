@@ -4,6 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use super::{
     args::RunArgs,
+    management::Management,
     node::{
         Failure, check_open_files, linger, plan, report, set_level, start_admin, start_log,
         tell_ready,
@@ -13,8 +14,10 @@ use super::{
     signals::{self, EndSwitch, Signals},
 };
 use crate::{
+    admin::Admin,
     config::{ChannelConfig, ConnectorConfig, Mode},
     connector,
+    management::beside,
 };
 
 pub(super) fn run(args: &RunArgs) -> ExitCode {
@@ -31,10 +34,20 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
     // Dropped last: what happens while the process ends is recorded.
     let (records, _recording) = records::start("connector", &config.audit, config.traces.as_ref())?;
     plan.records = records;
+    let management = Management::open(&config)?;
     let running = Arc::new(connector::start(&config, &plan)?);
     running.on_log_level(set_level(log.clone()));
     let end = EndSwitch::default();
-    let _admin = start_admin(config.admin.as_ref(), &running, log, &end)?;
+    let desk = management.as_ref().map(|management| management.serve(&running)).transpose()?;
+    let around = |routes| match desk {
+        Some(desk) => beside(desk)(routes),
+        None => routes,
+    };
+    let admin = start_admin(config.admin.as_ref(), &running, log, &end, around)?;
+    let address = admin.as_ref().and_then(Admin::address);
+    if let Some((management, address)) = management.as_ref().zip(address) {
+        management.invite(address)?;
+    }
     for channel in running.channels().iter() {
         if let Some(address) = channel.address {
             let endpoint = &channel.config.endpoint;

@@ -9,6 +9,7 @@ mod crd;
 mod demo;
 pub mod doctor;
 mod man;
+mod management;
 pub mod node;
 mod notify;
 mod operate;

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use axum::Router;
 use tokio::sync::oneshot;
 
 use super::{
@@ -236,12 +237,13 @@ pub(super) fn linger(signal: &str, delay: Duration) {
 }
 
 /// Starts the admin server where configured. By it the log's level is changed and the end switch
-/// pressed.
+/// pressed. `around` is what else is served there.
 pub(super) fn start_admin<N: Node + Operated>(
     config: Option<&AdminConfig>,
     node: &Arc<N>,
     log: log::Control,
     end: &EndSwitch,
+    around: impl FnOnce(Router) -> Router,
 ) -> Result<Option<Admin>, Failure> {
     let Some(config) = config else {
         return Ok(None);
@@ -254,7 +256,7 @@ pub(super) fn start_admin<N: Node + Operated>(
         started: SystemTime::now(),
         operator: Operator { node: node.clone(), log, end: end.clone() },
     };
-    let admin = admin::serve_with(config, Arc::new(source))?;
+    let admin = admin::serve_around(config, Arc::new(source), around)?;
     if let Some(address) = admin.address() {
         tracing::info!(%address, "admin server listens");
     }

@@ -33,7 +33,7 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
     let running = Arc::new(cluster::start(&config, &plan)?);
     running.proxy.on_log_level(set_level(log.clone()));
     let end = EndSwitch::default();
-    let _admin = start_admin(config.admin.as_ref(), &running, log, &end)?;
+    let _admin = start_admin(config.admin.as_ref(), &running, log, &end, |routes| routes)?;
     tracing::info!(
         address = %running.proxy.address(), workers = plan.cores.len(), engine = %plan.kind,
         "proxy serves"

@@ -117,7 +117,7 @@ impl Node for RunningConnector {
 
     fn facts(&self) -> Vec<(Fact, u64)> {
         let mut facts = config_facts(&self.config_status(), self.reloads());
-        facts.extend(ends(&self.certificate()));
+        facts.extend(self.certificate().iter().flat_map(ends));
         facts
     }
 

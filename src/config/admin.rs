@@ -1,7 +1,7 @@
 //! The admin server of either role, and who may use it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::document::Document;
 use super::raw;
@@ -15,6 +15,8 @@ pub struct AdminConfig {
     pub tls: Option<AdminTls>,
     /// A file with the token that requests must carry, if they must.
     pub token_file: Option<PathBuf>,
+    /// Whether the accounts of the management may be shown instead.
+    pub accounts: bool,
     /// Whether `/metrics` is answered to everybody.
     pub open_metrics: bool,
     /// Health for those who watch from outside, if it is told apart.
@@ -42,12 +44,28 @@ pub struct ProbesConfig {
     pub metrics: bool,
 }
 
+impl AdminTls {
+    /// The files that are made where none are named.
+    #[must_use]
+    pub fn in_directory(directory: &Path) -> Self {
+        let (certificate, private_key) = (directory.join("ui.crt"), directory.join("ui.key"));
+        Self { certificate, private_key, client_ca: None }
+    }
+}
+
 impl AdminConfig {
     /// On loopback, over plain HTTP, for everybody who reaches it there.
     #[must_use]
     pub fn local(listen: SocketAddr) -> Self {
         let listen = Some(listen);
-        Self { listen, tls: None, token_file: None, open_metrics: false, probes: None }
+        Self {
+            listen,
+            tls: None,
+            token_file: None,
+            accounts: false,
+            open_metrics: false,
+            probes: None,
+        }
     }
 
     /// Every address it listens on.
@@ -59,15 +77,23 @@ impl AdminConfig {
     #[must_use]
     pub fn is_guarded(&self) -> bool {
         let client_ca = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-        self.token_file.is_some() || client_ca
+        self.token_file.is_some() || self.accounts || client_ca
     }
 }
 
-pub(super) fn admin(document: &mut Document<'_>, raw: &raw::Admin) -> Option<AdminConfig> {
-    let tls = match &raw.tls {
-        Some(raw) => Some(tls(document, raw)?),
-        None => None,
+/// `management` is the directory of the management that is served there, if there is one.
+pub(super) fn admin(
+    document: &mut Document<'_>,
+    raw: &raw::Admin,
+    management: Option<&Path>,
+) -> Option<AdminConfig> {
+    let tls = match (&raw.tls, management) {
+        (Some(raw), _) => Some(tls(document, raw)?),
+        // Passwords are sent there.
+        (None, Some(directory)) => Some(AdminTls::in_directory(directory)),
+        (None, None) => None,
     };
+    let accounts = management.is_some();
     let token_file = document.optional_file("admin.token_file", raw.token_file.as_deref());
     let probes = match &raw.probes {
         Some(raw) => Some(probes(document, raw)?),
@@ -75,18 +101,19 @@ pub(super) fn admin(document: &mut Document<'_>, raw: &raw::Admin) -> Option<Adm
     };
     let open_metrics = raw.open_metrics.unwrap_or(false);
     let Some(listen) = &raw.listen else {
-        if tls.is_some() || token_file.is_some() || raw.open_metrics.is_some() {
+        if raw.tls.is_some() || token_file.is_some() || raw.open_metrics.is_some() {
             document.fault(
                 "admin.listen",
                 "is missing, so there is no admin server that the other keys of [admin] could be \
                  for; add `listen = \"127.0.0.1:9494\"` or remove them",
             );
         }
-        let config = AdminConfig { listen: None, tls, token_file, open_metrics, probes };
+        let config = AdminConfig { listen: None, tls, token_file, accounts, open_metrics, probes };
         return config.probes.is_some().then_some(config);
     };
     let listen = document.socket("admin.listen", listen)?;
-    let config = AdminConfig { listen: Some(listen), tls, token_file, open_metrics, probes };
+    let config =
+        AdminConfig { listen: Some(listen), tls, token_file, accounts, open_metrics, probes };
     if !listen.ip().to_canonical().is_loopback() {
         demand_protection(document, &config, listen);
     }

@@ -13,14 +13,14 @@ use crate::limits;
 /// The on-premise side's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectorConfig {
-    /// The subaccount the connector's certificate is of.
-    pub subaccount: String,
-    /// Its location id; `""` is the default one.
-    pub location: String,
-    /// Certificates.
-    pub tls: ConnectorTls,
+    /// The subaccount of the file's channels; `None` where the management makes all there are.
+    pub own: Option<OwnSubaccount>,
+    /// Whether TLS 1.2 is spoken beside 1.3.
+    pub allow_tls12: bool,
     /// The local ports.
     pub channels: Vec<ChannelConfig>,
+    /// Where the management keeps its state, if there is one.
+    pub management: Option<PathBuf>,
     /// The HTTP proxy between here and the world, if there is one.
     pub outbound_proxy: Option<OutboundProxy>,
     /// The threads.
@@ -39,17 +39,19 @@ pub struct ConnectorConfig {
     pub file: Option<PathBuf>,
 }
 
-/// The connector's certificate files.
+/// A subaccount that the file names, with its certificate files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectorTls {
-    /// The connector's certificate chain, which names its subaccount.
+pub struct OwnSubaccount {
+    /// Its id, which the certificate names.
+    pub id: String,
+    /// The location id of this connector within it; `""` is the default one.
+    pub location: String,
+    /// The certificate chain.
     pub certificate: PathBuf,
     /// Its private key.
     pub private_key: PathBuf,
     /// The authorities a proxy's certificate may come from.
     pub ca: PathBuf,
-    /// Whether TLS 1.2 is spoken beside 1.3.
-    pub allow_tls12: bool,
 }
 
 /// Times of the connector.
@@ -91,12 +93,12 @@ impl ConnectorConfig {
 
 /// Goes through all of it before giving up, so that one run reports every fault.
 fn resolve(document: &mut Document<'_>, raw: &raw::Connector) -> Option<ConnectorConfig> {
-    let subaccount = document
-        .required("subaccount.id", raw.subaccount.id.as_deref(), "\"…\"")
-        .and_then(|id| document.id("subaccount.id", id, false));
-    let location = raw.subaccount.location_id.as_deref().unwrap_or_default();
-    let location = location_id(document, location);
-    let tls = tls(document, &raw.tls);
+    let management = management(document, raw);
+    // With a management the file need not name a subaccount; what it says has to be whole.
+    let own = match raw.management.is_some() && names_none(raw) {
+        true => Some(None),
+        false => own(document, &raw.subaccount, &raw.tls).map(Some),
+    };
     let channels: Vec<_> = raw
         .channel
         .iter()
@@ -106,15 +108,15 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Connector) -> Option<Connecto
     let outbound_proxy = raw.outbound_proxy.as_ref().map(|raw| outbound::read(document, raw));
     let workers = shared::workers(document, &raw.workers);
     let limits = limits(document, &raw.limits);
-    let admin = admin::admin(document, &raw.admin);
+    let admin = admin::admin(document, &raw.admin, management.as_deref());
     let log = shared::log(document, &raw.log);
     let audit = audit::audit(document, &raw.audit);
     let traces = traces::traces(document, &raw.tracing);
     channel::distinct_ports(document, &channels, admin.as_ref().and_then(|admin| admin.listen));
     Some(ConnectorConfig {
-        subaccount: subaccount?,
-        location: location?,
-        tls: tls?,
+        own: own?,
+        allow_tls12: raw.tls.allow_tls12.unwrap_or(false),
+        management,
         channels: channels.into_iter().collect::<Option<_>>()?,
         outbound_proxy: match outbound_proxy {
             Some(proxy) => Some(proxy?),
@@ -140,18 +142,48 @@ fn location_id(document: &mut Document<'_>, location: &str) -> Option<String> {
     document.id(key, location, true)
 }
 
-fn tls(document: &mut Document<'_>, raw: &raw::ConnectorTls) -> Option<ConnectorTls> {
-    let (certificate, private_key) = (raw.certificate.as_deref(), raw.private_key.as_deref());
+fn own(
+    document: &mut Document<'_>,
+    raw: &raw::Subaccount,
+    tls: &raw::ConnectorTls,
+) -> Option<OwnSubaccount> {
+    let id = document
+        .required("subaccount.id", raw.id.as_deref(), "\"…\"")
+        .and_then(|id| document.id("subaccount.id", id, false));
+    let location = location_id(document, raw.location_id.as_deref().unwrap_or_default());
+    let (certificate, private_key) = (tls.certificate.as_deref(), tls.private_key.as_deref());
     let certificate = document.file("tls.certificate", certificate, "\"connector.crt\"");
     let private_key = document.file("tls.private_key", private_key, "\"connector.key\"");
-    let ca = document.file("tls.ca", raw.ca.as_deref(), "\"ca.crt\"");
-    let allow_tls12 = raw.allow_tls12.unwrap_or(false);
-    Some(ConnectorTls {
+    let ca = document.file("tls.ca", tls.ca.as_deref(), "\"ca.crt\"");
+    Some(OwnSubaccount {
+        id: id?,
+        location: location?,
         certificate: certificate?,
         private_key: private_key?,
         ca: ca?,
-        allow_tls12,
     })
+}
+
+/// Whether nothing in the file is about a subaccount.
+fn names_none(raw: &raw::Connector) -> bool {
+    let raw::Subaccount { id, location_id } = &raw.subaccount;
+    let raw::ConnectorTls { certificate, private_key, ca, allow_tls12: _ } = &raw.tls;
+    let files = [certificate, private_key, ca];
+    id.is_none()
+        && location_id.is_none()
+        && files.iter().all(|file| file.is_none())
+        && raw.channel.is_empty()
+}
+
+fn management(document: &mut Document<'_>, raw: &raw::Connector) -> Option<PathBuf> {
+    let directory = raw.management.as_ref()?.directory.as_deref();
+    if raw.admin.listen.is_none() {
+        document.fault(
+            "admin.listen",
+            "is missing, and [management] is served there; add `listen = \"127.0.0.1:8443\"`",
+        );
+    }
+    document.file("management.directory", directory, "\"state\"")
 }
 
 fn limits(document: &mut Document<'_>, raw: &raw::ConnectorLimits) -> Option<ConnectorLimits> {

@@ -29,7 +29,7 @@ pub mod watch;
 pub use admin::{AdminConfig, AdminTls, ProbesConfig};
 pub use audit::{AuditConfig, AuditSink};
 pub use channel::{ChannelConfig, ChannelType, Mode};
-pub use connector::{ConnectorConfig, ConnectorLimits, ConnectorTls};
+pub use connector::{ConnectorConfig, ConnectorLimits, OwnSubaccount};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{ConfigError, Fault};
 pub use live::{ConfigStatus, LiveConfig, News, Reloadable, SetLevel};

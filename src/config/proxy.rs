@@ -143,7 +143,7 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Proxy) -> Option<ProxyConfig>
     let mappings = mappings::mappings(document, &raw.mappings, raw.kubernetes.as_ref());
     let workers = shared::workers(document, &raw.workers);
     let limits = limits(document, &raw.limits);
-    let admin = admin::admin(document, &raw.admin);
+    let admin = admin::admin(document, &raw.admin, None);
     let log = shared::log(document, &raw.log);
     let audit = audit::audit(document, &raw.audit);
     let traces = traces::traces(document, &raw.tracing);

@@ -167,6 +167,7 @@ pub(super) struct Connector {
     pub(super) subaccount: Subaccount,
     pub(super) tls: ConnectorTls,
     pub(super) channel: Vec<Channel>,
+    pub(super) management: Option<Management>,
     pub(super) outbound_proxy: Option<OutboundProxy>,
     pub(super) workers: Workers,
     pub(super) limits: ConnectorLimits,
@@ -190,6 +191,12 @@ pub(super) struct ConnectorTls {
     pub(super) private_key: Option<PathBuf>,
     pub(super) ca: Option<PathBuf>,
     pub(super) allow_tls12: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Management {
+    pub(super) directory: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]

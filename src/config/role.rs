@@ -15,7 +15,8 @@ pub enum Config {
 }
 
 const PROXY_TABLES: [&str; 4] = ["tunnel", "tenancy", "mappings", "kubernetes"];
-const CONNECTOR_TABLES: [&str; 4] = ["subaccount", "channel", "tls", "outbound_proxy"];
+const CONNECTOR_TABLES: [&str; 5] =
+    ["subaccount", "channel", "tls", "outbound_proxy", "management"];
 
 impl Config {
     /// Reads a file of either role.
@@ -43,7 +44,7 @@ impl Config {
             (None, None) => {
                 document.fault_of_file(
                     "is neither a proxy's configuration (no [tunnel]) nor a connector's (no \
-                     [subaccount]); see config/proxy.toml and config/connector.toml",
+                     [subaccount] and no [management]); see config/proxy.toml and config/connector.toml",
                 );
                 Err(document.into_error())
             }

@@ -120,6 +120,7 @@ impl ConnectorConfig {
         let mut live = self.clone();
         live.workers = in_force.workers.clone();
         live.admin.clone_from(&in_force.admin);
+        live.management.clone_from(&in_force.management);
         live.log.format = in_force.log.format;
         live.audit = in_force.audit.clone();
         live.traces.clone_from(&in_force.traces);

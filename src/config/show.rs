@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::{
     AdminConfig, AdminTls, AuditConfig, AuditSink, ChannelConfig, ChannelType, ConnectorConfig,
-    ConnectorLimits, ConnectorTls, KubernetesConfig, LogConfig, LogFormat, MappingsConfig, Mode,
-    OutboundProxy, Pin, ProbesConfig, ProxyConfig, ProxyLimits, QuotaConfig, TenancyConfig,
-    TracesConfig, TunnelConfig, TunnelTls, WebhookConfig, WorkersConfig,
+    ConnectorLimits, KubernetesConfig, LogConfig, LogFormat, MappingsConfig, Mode, OutboundProxy,
+    Pin, ProbesConfig, ProxyConfig, ProxyLimits, QuotaConfig, TenancyConfig, TracesConfig,
+    TunnelConfig, TunnelTls, WebhookConfig, WorkersConfig,
 };
 
 impl ProxyConfig {
@@ -54,10 +54,10 @@ impl ConnectorConfig {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let Self {
-            subaccount,
-            location,
-            tls: ConnectorTls { certificate, private_key, ca, allow_tls12 },
+            own,
+            allow_tls12,
             channels,
+            management,
             outbound_proxy: way,
             workers: crew,
             limits:
@@ -76,13 +76,18 @@ impl ConnectorConfig {
             file: _,
         } = self;
         json!({
-            "subaccount": { "id": subaccount, "location_id": location },
+            "subaccount": own.as_ref().map(|own| {
+                json!({ "id": own.id, "location_id": own.location })
+            }),
             "tls": {
-                "certificate": path(certificate),
-                "private_key": path(private_key),
-                "ca": path(ca),
+                "certificate": own.as_ref().map(|own| path(&own.certificate)),
+                "private_key": own.as_ref().map(|own| path(&own.private_key)),
+                "ca": own.as_ref().map(|own| path(&own.ca)),
                 "allow_tls12": allow_tls12,
             },
+            "management": management.as_ref().map(|directory| {
+                json!({ "directory": path(directory) })
+            }),
             "channel": channels.iter().map(channel).collect::<Vec<_>>(),
             "outbound_proxy": way.as_ref().map(outbound_proxy),
             "workers": workers(crew),
@@ -252,7 +257,7 @@ fn outbound_proxy(proxy: &OutboundProxy) -> Value {
 }
 
 fn admin(admin: &AdminConfig) -> Value {
-    let AdminConfig { listen, tls, token_file, open_metrics, probes } = admin;
+    let AdminConfig { listen, tls, token_file, accounts: _, open_metrics, probes } = admin;
     json!({
         "listen": listen.map(|listen| listen.to_string()),
         "token_file": token_file.as_deref().map(path),

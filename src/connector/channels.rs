@@ -67,7 +67,12 @@ pub(super) struct Wanted {
 }
 
 /// The configuration file's channels as they are to be.
-pub(super) fn wanted_by_file(configs: &[ChannelConfig], identity: &Arc<Identity>) -> Vec<Wanted> {
+pub(super) fn wanted_by_file(
+    configs: &[ChannelConfig],
+    identity: Option<&Arc<Identity>>,
+) -> Vec<Wanted> {
+    // A file with channels names their subaccount.
+    let Some(identity) = identity else { return Vec::new() };
     let wanted = |config: &ChannelConfig| Wanted {
         owner: identity.owner.clone(),
         id: None,

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::{owner::Owner, role::TlsOfModes, start::StartError};
 use crate::{
-    config::ConnectorConfig,
+    config::OwnSubaccount,
     limits,
     tls::{
         Alpn, CertificateEntry, ClientFiles, ClientMaterial, Facts, Fingerprint, MaterialError,
@@ -12,20 +12,19 @@ use crate::{
     },
 };
 
-/// Reads and checks the connector's certificates, and that they fit its configuration.
+/// Reads and checks the certificates of the configuration file's subaccount, and that they fit it.
 ///
 /// # Errors
 /// Which file is wrong, how, and what to do.
-pub fn load_material(config: &ConnectorConfig) -> Result<Material, StartError> {
-    let tls = &config.tls;
+pub fn load_material(own: &OwnSubaccount, allow_tls12: bool) -> Result<Material, StartError> {
     let files = ClientFiles {
-        certificate: tls.certificate.clone(),
-        private_key: tls.private_key.clone(),
-        ca: tls.ca.clone(),
+        certificate: own.certificate.clone(),
+        private_key: own.private_key.clone(),
+        ca: own.ca.clone(),
     };
-    let words = (tls.certificate.display().to_string(), "[subaccount]");
-    load(&config.subaccount, &config.location, &words, |alpn| {
-        load_client(&files, alpn, tls.allow_tls12, SystemTime::now())
+    let words = (own.certificate.display().to_string(), "[subaccount]");
+    load(&own.id, &own.location, &words, |alpn| {
+        load_client(&files, alpn, allow_tls12, SystemTime::now())
     })
 }
 
@@ -72,9 +71,11 @@ pub struct Material {
     pub(super) fingerprint: Fingerprint,
 }
 
-/// The certificates in use, as those who ask see them.
+/// The certificates of the configuration file's subaccount, as those who ask see them.
+#[derive(Default)]
 pub(super) struct Certificate {
-    pub(super) facts: Facts,
+    /// What the certificate in use says; `None` while the file names no subaccount.
+    pub(super) facts: Option<Facts>,
     pub(super) inventory: Vec<CertificateEntry>,
     /// What is wrong with newer files.
     pub(super) problem: Option<String>,

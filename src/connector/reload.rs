@@ -14,7 +14,10 @@ use super::{
     role::{ConnectorMessage, Settings},
 };
 use crate::{
-    config::{ConfigStatus, ConnectorConfig, LiveConfig, News, SetLevel, watch::WatchedPaths},
+    config::{
+        ConfigStatus, ConnectorConfig, LiveConfig, News, OwnSubaccount, SetLevel,
+        watch::WatchedPaths,
+    },
     telemetry::{Audit, audit::Event},
     tls::Fingerprint,
     tunnel::Timeouts,
@@ -25,11 +28,11 @@ use crate::{
 pub(super) struct Reloader {
     config: LiveConfig<ConnectorConfig>,
     channels: Channels,
-    /// Who the configuration file says the connector is.
-    identity: Arc<Identity>,
+    /// Who the configuration file says the connector is, if it does.
+    identity: Option<Arc<Identity>>,
     /// Who it is besides.
     carried: Carried,
-    tls_seen: Fingerprint,
+    tls_seen: Option<Fingerprint>,
     pub(super) certificate: Arc<Mutex<Certificate>>,
     /// Puts another level of the log in force.
     pub(super) log_level: Option<SetLevel>,
@@ -41,19 +44,23 @@ impl Reloader {
     pub(super) fn new(
         config: &ConnectorConfig,
         channels: Channels,
-        (material, identity): (Material, Arc<Identity>),
+        own: Option<(Material, Arc<Identity>)>,
         audit: Audit,
     ) -> Self {
-        warn_of_expiry(&material.facts);
-        let Material { facts, inventory, fingerprint, .. } = material;
-        let certificate =
-            Certificate { facts, inventory, problem: None, reloads: 0, reloads_failed: 0 };
+        let mut certificate = Certificate::default();
+        let (mut identity, mut tls_seen) = (None, None);
+        if let Some((material, own)) = own {
+            warn_of_expiry(&material.facts);
+            (identity, tls_seen) = (Some(own), Some(material.fingerprint));
+            certificate.facts = Some(material.facts);
+            certificate.inventory = material.inventory;
+        }
         Self {
             config: LiveConfig::new(config),
             channels,
             identity,
             carried: Carried::new(audit.clone()),
-            tls_seen: fingerprint,
+            tls_seen,
             certificate: Arc::new(Mutex::new(certificate)),
             log_level: None,
             watched: WatchedPaths::default(),
@@ -76,8 +83,8 @@ impl Reloader {
     pub(super) fn watch(&self) {
         let mut paths: Vec<PathBuf> = self.config.file().into_iter().collect();
         for config in [self.config.in_force(), self.config.found()] {
-            let tls = &config.tls;
-            paths.extend([&tls.certificate, &tls.private_key, &tls.ca].map(Clone::clone));
+            let Some(own) = &config.own else { continue };
+            paths.extend([&own.certificate, &own.private_key, &own.ca].map(Clone::clone));
         }
         paths.sort();
         paths.dedup();
@@ -95,16 +102,14 @@ impl Reloader {
             self.audit.record(|| Event::Changed { what: "settings", detail, refused });
         }
         self.watch();
-        let allow_tls12 = |config: &ConnectorConfig| config.tls.allow_tls12;
-        let retuned = before
-            .as_ref()
-            .is_some_and(|before| allow_tls12(before) != allow_tls12(self.config.in_force()));
+        let allow_tls12 = self.config.in_force().allow_tls12;
+        let retuned = before.as_ref().is_some_and(|before| before.allow_tls12 != allow_tls12);
         self.reload_certificates(retuned, crew);
         if let Some(before) = before {
             self.apply(&before, crew);
         }
         // Ports that could not be had are tried again in any case.
-        let wanted = wanted_by_file(&self.config.in_force().channels, &self.identity);
+        let wanted = wanted_by_file(&self.config.in_force().channels, self.identity.as_ref());
         self.channels.change_file(wanted, crew);
         if retuned {
             self.carry_on(crew);
@@ -118,20 +123,29 @@ impl Reloader {
     }
 
     fn carry_on(&mut self, crew: &Crew<ConnectorMessage>) {
-        let allow_tls12 = self.config.in_force().tls.allow_tls12;
+        let allow_tls12 = self.config.in_force().allow_tls12;
         let wanted = self.carried.resolve(allow_tls12, crew);
         self.channels.change_carried(wanted, crew);
     }
 
     /// The configuration file's subaccount has another name or other certificates.
     fn become_one(&mut self, identity: Identity, renew: bool, crew: &Crew<ConnectorMessage>) {
-        self.identity = Arc::new(identity);
-        let identity = || self.identity.clone();
-        crew.tell(|| ConnectorMessage::Identity { identity: identity(), renew });
+        let identity = Arc::new(identity);
+        crew.tell(|| ConnectorMessage::Identity { identity: identity.clone(), renew });
+        self.identity = Some(identity);
+    }
+
+    /// The configuration file names no subaccount any more, and so no channel.
+    fn become_nobody(&mut self) {
+        (self.identity, self.tls_seen) = (None, None);
+        let mut certificate = self.certificate();
+        certificate.facts = None;
+        certificate.inventory.clear();
+        certificate.problem = None;
     }
 
     /// Puts in force what differs from `before`, but for the certificates.
-    fn apply(&mut self, before: &ConnectorConfig, crew: &Crew<ConnectorMessage>) {
+    fn apply(&self, before: &ConnectorConfig, crew: &Crew<ConnectorMessage>) {
         let now = self.config.in_force();
         let settings = settings(now, crew.size());
         crew.tell(|| ConnectorMessage::Settings(Box::new(settings.clone())));
@@ -143,17 +157,18 @@ impl Reloader {
     }
 
     fn reload_certificates(&mut self, retuned: bool, crew: &Crew<ConnectorMessage>) {
-        let owner = Arc::new(owner(self.config.in_force()));
-        let problem = match load_material(self.config.in_force()) {
-            Ok(material) if material.fingerprint == self.tls_seen && !retuned => {
-                if owner != self.identity.owner {
-                    let tls = self.identity.tls.clone();
+        let Some(own) = &self.config.in_force().own else { return self.become_nobody() };
+        let owner = Arc::new(owner(own));
+        let problem = match load_material(own, self.config.in_force().allow_tls12) {
+            Ok(material) if Some(material.fingerprint) == self.tls_seen && !retuned => {
+                let renamed = self.identity.as_ref().filter(|identity| owner != identity.owner);
+                if let Some(tls) = renamed.map(|identity| identity.tls.clone()) {
                     self.become_one(Identity { owner, tls }, false, crew);
                 }
                 None
             }
             Ok(material) => {
-                self.tls_seen = material.fingerprint;
+                self.tls_seen = Some(material.fingerprint);
                 tracing::info!(subject = material.facts.subject, "certificates changed");
                 warn_of_expiry(&material.facts);
                 self.audit.record(|| Event::Changed {
@@ -163,7 +178,8 @@ impl Reloader {
                 });
                 self.become_one(Identity { owner, tls: material.tls }, true, crew);
                 let mut certificate = self.certificate();
-                (certificate.facts, certificate.inventory) = (material.facts, material.inventory);
+                certificate.facts = Some(material.facts);
+                certificate.inventory = material.inventory;
                 certificate.reloads += 1;
                 None
             }
@@ -187,19 +203,19 @@ impl Reloader {
 /// What speaks against putting a configuration in force: certificates that cannot be used or are
 /// somebody else's.
 fn check(next: &ConnectorConfig, in_force: &ConnectorConfig) -> Result<(), String> {
-    let who = |config: &ConnectorConfig| (config.subaccount.clone(), config.location.clone());
-    if next.tls != in_force.tls || who(next) != who(in_force) {
-        load_material(next).map_err(|error| error.to_string())?;
+    let is_as_before = next.own == in_force.own && next.allow_tls12 == in_force.allow_tls12;
+    if let Some(own) = next.own.as_ref().filter(|_| !is_as_before) {
+        load_material(own, next.allow_tls12).map_err(|error| error.to_string())?;
     }
     Ok(())
 }
 
 /// Whose the configuration file's channels are.
-pub(super) fn owner(config: &ConnectorConfig) -> Owner {
+pub(super) fn owner(own: &OwnSubaccount) -> Owner {
     Owner {
         region_host: String::new(),
-        subaccount: config.subaccount.clone(),
-        location: config.location.clone(),
+        subaccount: own.id.clone(),
+        location: own.location.clone(),
         number: Owner::OF_FILE,
     }
 }

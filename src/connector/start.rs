@@ -56,15 +56,21 @@ pub struct RunningConnector {
 /// # Errors
 /// [`StartError`] says what is wrong and what to do.
 pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, StartError> {
-    let material = load_material(config)?;
+    let own = match &config.own {
+        None => None,
+        Some(own) => {
+            let material = load_material(own, config.allow_tls12)?;
+            let identity = Identity { owner: Arc::new(owner(own)), tls: material.tls.clone() };
+            Some((material, Arc::new(identity)))
+        }
+    };
     let audit = plan.records.audit.clone();
     let mut channels = Channels::new(plan.cores.len(), audit.clone());
-    let identity = Identity { owner: Arc::new(owner(config)), tls: material.tls.clone() };
-    let identity = Arc::new(identity);
-    let (listeners, posts) = channels.open_all(wanted_by_file(&config.channels, &identity));
+    let identity = own.as_ref().map(|(_, identity)| identity);
+    let (listeners, posts) = channels.open_all(wanted_by_file(&config.channels, identity));
     let crew = Arc::new(start_workers(config, plan, listeners, posts)?);
     let board = channels.board();
-    let reloader = Reloader::new(config, channels, (material, identity), audit);
+    let reloader = Reloader::new(config, channels, own, audit);
     reloader.watch();
     let (certificate, config_status) = (reloader.certificate.clone(), reloader.config_status());
     let watched = reloader.watched.clone();
@@ -139,8 +145,9 @@ impl RunningConnector {
         self.reloader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What its certificate says, with the first end of the authorities of its proxies.
-    pub fn certificate(&self) -> Facts {
+    /// What the certificate of the configuration file's subaccount says, with the first end of the
+    /// authorities of its proxies.
+    pub fn certificate(&self) -> Option<Facts> {
         self.certificate.lock().unwrap_or_else(PoisonError::into_inner).facts.clone()
     }
 
@@ -211,18 +218,18 @@ impl RunningConnector {
             "role": "connector",
             "configuration": { "problem": config.problem, "needs_restart": config.needs_restart },
             "channels": channels,
-            "certificate": {
+            "certificate": facts.as_ref().map(|facts| serde_json::json!({
                 "subject": facts.subject,
                 "expires_in_seconds": facts.not_after
                     .duration_since(SystemTime::now()).unwrap_or_default().as_secs(),
-            },
+            })),
             "sessions_per_worker": self.crew.sessions(),
         })
     }
 
     /// Warns of a certificate that expires soon. For a daily call.
     pub fn warn_of_expiry(&self) {
-        warn_of_expiry(&self.certificate.lock().unwrap_or_else(PoisonError::into_inner).facts);
+        self.certificate().iter().for_each(warn_of_expiry);
     }
 
     /// Stops accepting, lets streams end for the configured time, aborts the rest and ends the

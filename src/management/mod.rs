@@ -2,10 +2,14 @@
 //! is kept. Knows the roles below it; they do not know it.
 
 pub mod accounts;
+mod beside;
 mod carrier;
 mod failure;
+mod of_connector;
 pub mod rest;
 pub mod store;
 
+pub use beside::beside;
 pub use carrier::{Carrier, ChannelReport};
 pub use failure::Failure;
+pub use of_connector::OfConnector;

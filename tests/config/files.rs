@@ -42,8 +42,9 @@ fn a_short_proxy_file_has_every_default() {
 #[test]
 fn a_short_connector_file_has_every_default() {
     let config = connector(CONNECTOR).unwrap();
-    assert_eq!((&*config.subaccount, &*config.location), ("alpha", ""));
-    assert_eq!(config.tls.ca, Path::new("/base/ca.crt"));
+    let own = config.own.as_ref().unwrap();
+    assert_eq!((&*own.id, &*own.location), ("alpha", ""));
+    assert_eq!(own.ca, Path::new("/base/ca.crt"));
     let [first, second] = &config.channels[..] else { panic!("{config:?}") };
     assert_eq!(first.endpoint.to_string(), "tcp://cp.example.com:443/echo");
     assert_eq!(first.local, "127.0.0.1:5001".parse::<SocketAddr>().unwrap());
@@ -150,4 +151,18 @@ fn a_files_role_is_told_by_its_tables() {
     assert!(neither.contains("neither"), "{neither}");
     let missing = Config::load(&directory.path().join("no.toml")).unwrap_err().to_string();
     assert!(missing.contains("no.toml: cannot be read"), "{missing}");
+}
+
+#[test]
+fn with_a_management_the_file_need_not_name_a_subaccount() {
+    let managed = "[management]\ndirectory = \"state\"\n[admin]\nlisten = \"0.0.0.0:8443\"\n";
+    let config = connector(managed).unwrap();
+    assert!(config.own.is_none() && config.channels.is_empty());
+    assert_eq!(config.management.as_deref(), Some(Path::new("/base/state")));
+    // Everybody may reach it: there are accounts, and passwords are not sent in the clear.
+    let admin = config.admin.unwrap();
+    assert!(admin.is_guarded());
+    assert_eq!(admin.tls.unwrap().certificate, Path::new("/base/state/ui.crt"));
+    let both = connector(&format!("{managed}{CONNECTOR}")).unwrap();
+    assert_eq!((both.own.is_some(), both.channels.len()), (true, 2));
 }

@@ -14,7 +14,7 @@ use crate::manual::{manual, uncommented, with_one_source};
 use crate::{CONNECTOR, PROXY, connector, proxy};
 
 /// Another value for every key of the manual.
-const OTHER: [(&str, &str); 78] = [
+const OTHER: [(&str, &str); 79] = [
     ("tunnel.listen", "\"0.0.0.0:9042\""),
     ("tunnel.external_host", "\"other.example.com\""),
     ("tunnel.external_port", "444"),
@@ -56,6 +56,7 @@ const OTHER: [(&str, &str); 78] = [
     ("limits.subaccount.tunnels_max", "77"),
     ("limits.subaccount.opens_per_second_max", "77"),
     ("limits.subaccount.bytes_per_second_max", "77777"),
+    ("management.directory", "\"other\""),
     ("admin.listen", "\"127.0.0.1:77\""),
     ("admin.token_file", "\"other\""),
     ("admin.open_metrics", "true"),

@@ -33,11 +33,14 @@ fn read_manual(file: &Path, text: &str) -> String {
 
 /// A text without the one of two sources of mappings that excludes the other.
 pub(crate) fn with_one_source(text: &str, excluded: &str) -> String {
-    let mut inside = false;
+    let mut table = String::new();
     let mut keep = |line: &&str| {
-        inside = if line.starts_with('[') { line.starts_with("[kubernetes") } else { inside };
-        let other = inside || line.starts_with("kubernetes =");
-        !(if excluded == "kubernetes" { other } else { line.starts_with("directory =") })
+        if line.starts_with('[') {
+            table = (*line).to_owned();
+        }
+        let cluster = table.starts_with("[kubernetes") || line.starts_with("kubernetes =");
+        let directory = table == "[mappings]" && line.starts_with("directory =");
+        !(if excluded == "kubernetes" { cluster } else { directory })
     };
     let lines = text.lines().filter(|line| keep(line));
     lines.map(|line| format!("{line}\n")).collect()
@@ -48,7 +51,8 @@ fn without_tables(text: &str) -> String {
     let mut inside = false;
     let mut keep = |line: &&str| {
         inside = if line.starts_with('[') {
-            ["[admin.tls]", "[admin.probes]", "[[limits.subaccount]]"].contains(line)
+            ["[admin.tls]", "[admin.probes]", "[[limits.subaccount]]", "[management]"]
+                .contains(line)
         } else {
             inside
         };

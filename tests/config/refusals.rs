@@ -97,6 +97,12 @@ const BAD_CONNECTOR: &[Case] = &[
      Some("outbound_proxy.url"), "no valid host and port"),
     ("[tls]", "[outbound_proxy]\nurl = \"http://p:1\"\nusername = \"u\"\n[tls]", Some((5, 1)),
      Some("outbound_proxy.username"), "stands alone"),
+    ("[tls]", "[management]\ndirectory = \"state\"\n[tls]", None, Some("admin.listen"),
+     "[management] is served there"),
+    ("[tls]", "[management]\n[admin]\nlisten = \"127.0.0.1:1\"\n[tls]", Some((3, 2)),
+     Some("management.directory"), "is missing"),
+    ("[subaccount]\nid = \"alpha\"\n", "[management]\ndirectory = \"s\"\n[admin]\nlisten = \
+     \"127.0.0.1:1\"\n", None, Some("subaccount.id"), "is missing"),
 ];
 
 #[test]

@@ -53,6 +53,7 @@ mod replicas;
 mod restart;
 mod scarcity;
 mod scraping;
+mod served;
 mod service_log;
 mod sharing;
 mod speed;
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
     pauses::add(&mut suite);
     permissions::add(&mut suite);
     process::add(&mut suite);
+    served::add(&mut suite);
     service_log::add(&mut suite);
     tunnels::add(&mut suite);
     certificates::add(&mut suite);

@@ -11,7 +11,7 @@ use crate::limits::FILE_BYTES_MAX;
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+pub(in crate::cli) enum Access {
     /// Everybody: certificates and lists.
     Public,
     /// Only the owner: keys.
@@ -28,7 +28,10 @@ pub(super) fn make_directory(dir: &Path) -> Result<(), PkiError> {
 }
 
 /// Writes all files, or none where one exists and `force` is not given.
-pub(super) fn write_all(files: &[(PathBuf, &str, Access)], force: bool) -> Result<(), PkiError> {
+pub(in crate::cli) fn write_all(
+    files: &[(PathBuf, &str, Access)],
+    force: bool,
+) -> Result<(), PkiError> {
     if !force && let Some((path, ..)) = files.iter().find(|(path, ..)| path.exists()) {
         return Err(PkiError::Exists(path.clone()));
     }

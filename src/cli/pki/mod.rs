@@ -4,7 +4,7 @@
 mod args;
 mod command;
 mod error;
-mod files;
+pub(super) mod files;
 
 pub use args::PkiArgs;
 pub use error::PkiError;
