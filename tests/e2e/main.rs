@@ -40,6 +40,7 @@ mod names;
 mod offenders;
 mod operate;
 mod outbound;
+mod page;
 mod panics;
 mod pauses;
 mod permissions;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
     connector::add(&mut suite);
     mappings::add(&mut suite);
     outbound::add(&mut suite);
+    page::add(&mut suite);
     panics::add(&mut suite);
     pauses::add(&mut suite);
     permissions::add(&mut suite);

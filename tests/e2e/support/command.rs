@@ -25,6 +25,11 @@ impl Finished {
 /// Runs `program` with `input` on its standard input, for 60 s at most. No proxy of the machine's
 /// environment gets in its way.
 pub fn run(program: &str, arguments: &[&str], input: &[u8]) -> Finished {
+    run_for(60, program, arguments, input)
+}
+
+/// The same for another number of seconds.
+pub fn run_for(seconds: u64, program: &str, arguments: &[&str], input: &[u8]) -> Finished {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for variable in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
@@ -52,20 +57,20 @@ pub fn run(program: &str, arguments: &[&str], input: &[u8]) -> Finished {
             // A program that ended early does not read.
             let _ = stdin.write_all(input);
         });
-        let status = wait(&mut child, &format!("{program} {arguments:?}"));
+        let status = wait(&mut child, seconds, &format!("{program} {arguments:?}"));
         Finished { status, stdout: printed.join().unwrap(), stderr: complained.join().unwrap() }
     })
 }
 
-fn wait(child: &mut Child, what: &str) -> ExitStatus {
+fn wait(child: &mut Child, seconds: u64, what: &str) -> ExitStatus {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
         }
-        if start.elapsed() > Duration::from_secs(60) {
+        if start.elapsed() > Duration::from_secs(seconds) {
             child.kill().unwrap();
-            panic!("not over after 60 s: {what}");
+            panic!("not over after {seconds} s: {what}");
         }
         thread::sleep(Duration::from_millis(10)); // pace: of the looks, bounded above
     }
