@@ -10,6 +10,8 @@ pub const CHANNELS_MANAGED_MAX: usize = 4096;
 pub const ACCOUNTS_MAX: usize = 256;
 /// Changes that are remembered: some 200 bytes each.
 pub const CHANGES_KEPT: usize = 10_000;
+/// Changes on one page of their log.
+pub const CHANGES_PER_PAGE: usize = 100;
 /// Hours of use that are remembered, for a chart of a day.
 pub const USAGE_HOURS_KEPT: i64 = 24;
 

@@ -24,6 +24,8 @@ fn routes() -> Vec<Route> {
     vec![
         ("GET", "/api/v1/session", None, 200, "ASDM", "ASDM"),
         ("GET", "/api/v1/connector/version", None, 200, "ASDM", "ASDM"),
+        ("GET", "/api/v1/changes", None, 200, "A", "A"),
+        ("GET", "/api/monitoring/subaccounts", None, 200, "AM", "AM"),
         ("GET", "/api/v1/configuration/subaccounts", None, 200, "ASD", "ASD"),
         ("POST", "/api/v1/configuration/subaccounts", Some(subaccount("new")), 201, "AS", "AS"),
         ("GET", "S", None, 200, "ASD", "ASD"),

@@ -242,7 +242,21 @@ fn a_subaccounts_tunnel_tells_what_its_channels_do() {
     for port in [3000, 3001] {
         client.ask("POST", &channels, Some(&channel(port))).is_empty(201);
     }
-    let tunnel = || client.get(&at(GUID)).json()["tunnel"].clone();
+    let monitor = house.log_in("Monitoring");
+    let tunnel = || {
+        let one = client.get(&at(GUID)).json();
+        let expected = json!({
+            "regionHost": REGION,
+            "subaccount": GUID,
+            "displayName": "",
+            "description": "",
+            "locationID": "",
+            "tunnel": one["tunnel"],
+        });
+        let monitored = monitor.get("/api/monitoring/subaccounts").json();
+        assert_eq!(monitored, json!({ "subaccounts": [expected], "version": 1 }));
+        one["tunnel"].clone()
+    };
     let on = json!({ "enabled": true });
     client.ask("PUT", &format!("{channels}/1/state"), Some(&on)).is_empty(204);
     let of = |state: &str| {
@@ -306,6 +320,20 @@ fn every_change_is_written_down_and_what_was_made_is_there_after_a_restart() {
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
     for (line, expected) in lines.iter().zip(expected) {
         assert!(line.starts_with(&format!("Administrator@127.0.0.1 {expected}")), "{line}");
+    }
+    let page = client.get("/api/v1/changes").json();
+    let first = &page.as_array().unwrap()[0];
+    assert_eq!((&page[8]["id"], &first["id"]), (&json!(1), &json!(9)));
+    assert_eq!(
+        (&first["account"], &first["source"]),
+        (&json!("Administrator"), &json!("127.0.0.1"))
+    );
+    assert_eq!(first["what"], format!("connected subaccount {of}"));
+    assert!(first["timestamp"].as_i64() > Some(SINCE / 2));
+    let rest = client.get("/api/v1/changes?before=3").json();
+    assert_eq!(rest, json!([page[7], page[8]]));
+    for wrong in ["?before=x", "?after=3"] {
+        client.get(&format!("/api/v1/changes{wrong}")).fails(400, "INVALID_REQUEST");
     }
     let before = client.get(&channels).json();
     let house = house.again();

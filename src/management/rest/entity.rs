@@ -83,6 +83,18 @@ pub(super) fn subaccount(
     })
 }
 
+/// A subaccount as those who monitor see it.
+pub(super) fn monitored(desk: &Desk, one: &Subaccount, channels: &[Channel]) -> Value {
+    json!({
+        "regionHost": one.owner.region_host,
+        "subaccount": one.owner.subaccount,
+        "displayName": one.display_name,
+        "description": one.description,
+        "locationID": one.location,
+        "tunnel": tunnel(desk, one, channels),
+    })
+}
+
 /// How a subaccount is connected. Tunnels are those of its channels: it is connected as soon as it
 /// is told to be, and fails when every one of its channels that is to be open has a problem.
 fn tunnel(desk: &Desk, one: &Subaccount, channels: &[Channel]) -> Value {

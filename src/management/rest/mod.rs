@@ -7,6 +7,7 @@ mod channels;
 mod desk;
 mod enable;
 mod entity;
+mod monitoring;
 mod offer;
 mod path;
 mod routes;

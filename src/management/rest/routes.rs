@@ -14,7 +14,7 @@ use axum::{
     routing::{MethodRouter, get, post, put},
 };
 
-use super::{channels, desk::Desk, session, setup, subaccounts, version};
+use super::{channels, desk::Desk, monitoring, session, setup, subaccounts, version};
 use crate::management::{Failure, accounts::Caller};
 
 /// Everything, with an answer to what is not there. Whoever serves it says where a request comes
@@ -31,12 +31,14 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
-fn table() -> [(&'static str, MethodRouter<Arc<Desk>>); 11] {
+fn table() -> [(&'static str, MethodRouter<Arc<Desk>>); 13] {
     let all = || get(channels::list).post(channels::create).delete(channels::delete_all);
     [
         ("/api/v1/session", post(session::log_in).get(session::who).delete(session::log_out)),
         ("/api/v1/setup", post(setup::make)),
         ("/api/v1/connector/version", get(version::version)),
+        ("/api/v1/changes", get(monitoring::changes)),
+        ("/api/monitoring/subaccounts", get(monitoring::subaccounts)),
         ("/api/v1/configuration/subaccounts", get(subaccounts::list).post(subaccounts::create)),
         (
             "/api/v1/configuration/subaccounts/{region}/{subaccount}",
