@@ -4,9 +4,10 @@
 //! Streams, their service and their client have one core, admin servers and scraper another: what
 //! is measured is what a scrape takes from a worker, and not that two want the same core. The
 //! kernel shares that out, and the admin server's threads stand back (`limits::ADMIN_NICE`).
+//! `CAUSEWAY_CORES=shared` leaves all of them where the kernel puts them.
 
 use std::{
-    fs,
+    env, fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -23,7 +24,11 @@ pub fn add(suite: &mut Suite) {
     suite.measurement("scraping_everything_every_100_ms", scraping);
 }
 
-const PAIRS: usize = 12;
+/// With a scraper and without; `CAUSEWAY_ROUNDS` sets another number.
+fn pairs() -> usize {
+    env::var("CAUSEWAY_ROUNDS").map_or(12, |text| text.parse().unwrap())
+}
+
 const ROUND: Duration = Duration::from_secs(3);
 const INTERVAL: Duration = Duration::from_millis(100);
 const PATHS: [&str; 6] = [
@@ -72,6 +77,9 @@ fn own_thread() -> String {
 
 /// Threads that a thread makes later begin on its core.
 fn move_to(core: usize, thread: &str) {
+    if env::var("CAUSEWAY_CORES").is_ok_and(|cores| cores == "shared") {
+        return;
+    }
     sh(&format!("taskset -cp {core} {thread}"));
 }
 
@@ -95,7 +103,7 @@ fn scraping(kind: Kind) {
     let mut stream = bounded(TcpStream::connect(channel).unwrap());
     ping_pong(&mut stream);
     let mut changes = Vec::new();
-    for pair in 0..PAIRS {
+    for pair in 0..pairs() {
         // In turns, and each first as often: what drifts is then in both.
         let mut p99 = [0.0; 2];
         for with in [pair % 2, (pair + 1) % 2] {
@@ -116,10 +124,11 @@ fn scraping(kind: Kind) {
         changes.push((p99[1] / p99[0] - 1.0) * 100.0);
     }
     changes.sort_unstable_by(f64::total_cmp);
-    let (least, most) = (changes[0], changes[PAIRS - 1]);
-    let median = (changes[PAIRS / 2 - 1] + changes[PAIRS / 2]) / 2.0;
+    let count = changes.len();
+    let (least, most) = (changes[0], changes[count - 1]);
+    let median = (changes[(count - 1) / 2] + changes[count / 2]) / 2.0;
     println!(
-        "{kind}: scraping everything every 100 ms changes p99 by {median:+.1} % (median of {PAIRS} \
+        "{kind}: scraping everything every 100 ms changes p99 by {median:+.1} % (median of {count} \
          pairs, {least:+.1} to {most:+.1})"
     );
 }

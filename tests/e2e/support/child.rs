@@ -1,14 +1,22 @@
 //! The real binary as a process of its own.
 
 use std::{
+    env,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
 };
 
 use super::{DEADLINE, wait_until};
+
+/// The program under test; with `CAUSEWAY_BINARY` another build of it, for measurements.
+pub fn binary() -> PathBuf {
+    env::var_os("CAUSEWAY_BINARY")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_causeway")), PathBuf::from)
+}
 
 /// A running command. It is killed when dropped.
 pub struct Process {
@@ -20,7 +28,7 @@ pub struct Process {
 impl Process {
     /// Starts `causeway` with these arguments.
     pub fn causeway(arguments: &[&str]) -> Self {
-        Self::start(Command::new(env!("CARGO_BIN_EXE_causeway")).args(arguments))
+        Self::start(Command::new(binary()).args(arguments))
     }
 
     /// Starts any command and gathers what it writes, line by line.

@@ -3,14 +3,13 @@
 use std::{
     env, fs,
     net::SocketAddr,
-    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use causeway::engine::Kind;
 
-use super::{ClientFiles, DEADLINE, HOST, HeldPort, World, mode, wait_until};
+use super::{ClientFiles, DEADLINE, HOST, HeldPort, World, child::binary, mode, wait_until};
 
 /// A running `causeway proxy` or `causeway connector`; killed when dropped.
 pub struct Measured {
@@ -146,12 +145,6 @@ impl Drop for Measured {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The program under test; another build of it for measurements.
-fn binary() -> PathBuf {
-    env::var_os("CAUSEWAY_BINARY")
-        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_causeway")), PathBuf::from)
 }
 
 fn workers(kind: Kind) -> String {

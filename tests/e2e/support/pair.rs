@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use super::{ClientFiles, DEADLINE, HOST, Process, World, connector_head, get, mode};
+use super::{
+    ClientFiles, DEADLINE, HOST, Process, World, child::binary, connector_head, get, mode,
+};
 
 /// Both roles.
 pub struct Pair {
@@ -116,5 +118,5 @@ fn run(world: &World, role: &str, shell: &str, toml: &str) -> Process {
     let file = world.path(&format!("{role}.toml"));
     fs::write(&file, toml).unwrap();
     let line = format!("{shell} exec \"$0\" {role} --config {}", file.display());
-    Process::start(Command::new("sh").args(["-c", &line, env!("CARGO_BIN_EXE_causeway")]))
+    Process::start(Command::new("sh").args(["-c", &line]).arg(binary()))
 }
