@@ -6,6 +6,7 @@ mod carrier;
 mod failure;
 pub mod rest;
 pub mod store;
+pub mod web;
 
 pub use carrier::{Carrier, ChannelReport};
 pub use failure::Failure;

@@ -7,6 +7,7 @@ mod callers;
 mod house;
 mod many;
 mod matrix;
+mod page;
 mod replay;
 mod store;
 mod storm;

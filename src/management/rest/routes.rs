@@ -7,7 +7,9 @@ use axum::{
     extract::Request,
     http::{
         HeaderName, HeaderValue, StatusCode, Uri,
-        header::{CACHE_CONTROL, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+        },
     },
     middleware::{Next, from_fn},
     response::Response,
@@ -15,7 +17,7 @@ use axum::{
 };
 
 use super::{channels, desk::Desk, monitoring, session, setup, subaccounts, version};
-use crate::management::{Failure, accounts::Caller};
+use crate::management::{Failure, accounts::Caller, web};
 
 /// Everything, with an answer to what is not there. Whoever serves it says where a request comes
 /// from, as an extension `axum::extract::ConnectInfo<std::net::SocketAddr>`.
@@ -25,6 +27,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         router = router.route(path, methods);
     }
     router
+        .merge(web::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(finish))
@@ -84,10 +87,11 @@ async fn finish(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let status = response.status();
     let mut say = |name: HeaderName, value: &'static str| {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     };
     say(CACHE_CONTROL, "no-store");
     say(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    say(CONTENT_SECURITY_POLICY, web::POLICY);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = match in_page {
             true => "Session realm=\"causeway\"",
