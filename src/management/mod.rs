@@ -7,5 +7,5 @@ mod failure;
 pub mod rest;
 pub mod store;
 
-pub use carrier::{Carrier, ChannelReport};
+pub use carrier::{Carrier, ChannelReport, FileManaged, Latency};
 pub use failure::Failure;

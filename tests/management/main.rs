@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod callers;
+mod file;
 mod house;
 mod many;
 mod matrix;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     house::{Client, GUID, House, REGION, at, channel, material, owner, subaccount},
-    store::made,
+    store::{edit, made},
 };
 
 /// Roles by their letters: Administrator, Subaccount administrator, Display, Monitoring.
@@ -49,7 +49,7 @@ fn routes() -> Vec<Route> {
 /// A subaccount with one channel and nothing else; says the channel's id.
 fn furnish(house: &House, managed: bool) -> i64 {
     for one in house.store.subaccounts().unwrap() {
-        house.store.delete_subaccount(&one.owner).unwrap();
+        edit(&house.store, |edit| edit.delete_subaccount(&one.owner)).unwrap();
     }
     let [certificate, private_key, authorities] = material(GUID);
     let one = Subaccount {
@@ -60,8 +60,8 @@ fn furnish(house: &House, managed: bool) -> i64 {
         managed,
         ..crate::store::subaccount(GUID)
     };
-    house.store.add_subaccount(&one).unwrap();
-    house.store.add_channel(&owner(GUID), &made(3100)).unwrap()
+    edit(&house.store, |edit| edit.add_subaccount(&one)).unwrap();
+    edit(&house.store, |edit| edit.add_channel(&owner(GUID), &made(3100))).unwrap()
 }
 
 fn state(house: &House) -> String {

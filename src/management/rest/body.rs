@@ -52,6 +52,14 @@ impl Fields {
         }
     }
 
+    /// Reads a body that is one yes or no.
+    pub(super) async fn flag_alone(request: Request, name: &str) -> Result<bool, Failure> {
+        let mut fields = Self::read(request).await?;
+        let flag = fields.flag(name)?;
+        fields.end(&[])?;
+        flag.ok_or_else(|| Failure::invalid(format!("{name} is missing")))
+    }
+
     fn take(&mut self, name: &str) -> Option<Value> {
         self.0.remove(name).filter(|value| !value.is_null())
     }
@@ -106,11 +114,6 @@ impl Fields {
             Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
             Some(_) => Err(Failure::invalid(format!("{name} has to be true or false"))),
         }
-    }
-
-    /// A yes or no that has to be there.
-    pub(super) fn required_flag(&mut self, name: &str) -> Result<bool, Failure> {
-        self.flag(name)?.ok_or_else(|| Failure::invalid(format!("{name} is missing")))
     }
 
     /// A list of texts.

@@ -15,7 +15,7 @@ use crate::{
     management::{
         Carrier, Failure,
         accounts::{Caller, Lockout, Sessions, verify_nobody},
-        store::{Channel, Owner, Store, StoreError, Subaccount},
+        store::{By, Channel, Edit, Store, StoreError, Subaccount},
     },
 };
 
@@ -76,43 +76,36 @@ impl Desk {
             return Ok(());
         }
         let written = self.written.load(SeqCst);
-        let mut wanted: Vec<(Subaccount, Vec<Channel>)> =
-            self.store.subaccounts()?.into_iter().map(|one| (one, Vec::new())).collect();
-        // Subaccounts come sorted. One that was added since has its turn.
-        for channel in self.store.channels()? {
-            let place = wanted.binary_search_by(|(one, _)| one.owner.cmp(&channel.owner));
-            if let Ok(place) = place {
-                wanted[place].1.push(channel);
-            }
-        }
+        let wanted: Vec<(Subaccount, Vec<Channel>)> =
+            self.stored()?.into_iter().map(|one| (one.subaccount, one.channels)).collect();
         self.carrier.carry(&wanted);
         *in_force = written;
         Ok(())
     }
 
-    /// Has a change in force and written down before it is acknowledged. Whether it can be
-    /// written down or not, it is in force: the store has it already.
-    pub(super) fn changed(&self, caller: &Caller, what: &str) -> Result<(), Failure> {
-        let noted = self.note(caller, what);
-        self.put_in_force()?;
-        noted
-    }
-
-    /// Writes down who changed what.
-    pub(super) fn note(&self, caller: &Caller, what: &str) -> Result<(), Failure> {
+    /// Changes something in the store, with its line in the log of changes. `work` looks at nothing
+    /// but what it is given: the store is locked meanwhile.
+    pub(super) fn write<T>(
+        &self,
+        caller: &Caller,
+        work: impl FnOnce(&Edit<'_>) -> Result<(T, String), Failure>,
+    ) -> Result<T, Failure> {
         let Caller { account, from, .. } = caller;
+        let by = By { at: now_ms(), account, source: &from.to_string() };
+        let (done, what) = self.store.change(&by, work)?;
         tracing::info!(target: "causeway::management", account, %from, "{what}");
-        self.store.note_change(now_ms(), account, &from.to_string(), what).map_err(|error| {
-            Failure::failed(format!("it was done, and not written to the log of changes: {error}"))
-        })
+        Ok(done)
     }
 
-    /// The subaccount of that name.
-    pub(super) fn subaccount(&self, owner: &Owner) -> Result<Subaccount, Failure> {
-        let found = self.store.subaccount(owner)?;
-        found.ok_or_else(|| {
-            Failure::unknown(format!("Subaccount with value {owner} does not exist"))
-        })
+    /// The same of subaccounts and channels, and it is in force when this returns.
+    pub(super) fn change<T>(
+        &self,
+        caller: &Caller,
+        work: impl FnOnce(&Edit<'_>) -> Result<(T, String), Failure>,
+    ) -> Result<T, Failure> {
+        let done = self.write(caller, work)?;
+        self.put_in_force()?;
+        Ok(done)
     }
 }
 

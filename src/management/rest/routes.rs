@@ -21,7 +21,7 @@ use crate::management::{Failure, accounts::Caller};
 /// from, as an extension `axum::extract::ConnectInfo<std::net::SocketAddr>`.
 pub fn router(desk: Arc<Desk>) -> Router {
     let mut router = Router::new();
-    for (path, methods) in table() {
+    for (path, methods) in own().into_iter().chain(looked_at()).chain(configuration()) {
         router = router.route(path, methods);
     }
     router
@@ -31,14 +31,26 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
-fn table() -> [(&'static str, MethodRouter<Arc<Desk>>); 13] {
-    let all = || get(channels::list).post(channels::create).delete(channels::delete_all);
+type Route = (&'static str, MethodRouter<Arc<Desk>>);
+
+fn own() -> [Route; 4] {
     [
         ("/api/v1/session", post(session::log_in).get(session::who).delete(session::log_out)),
         ("/api/v1/setup", post(setup::make)),
         ("/api/v1/connector/version", get(version::version)),
         ("/api/v1/changes", get(monitoring::changes)),
+    ]
+}
+
+fn looked_at() -> [Route; 1] {
+    [
         ("/api/monitoring/subaccounts", get(monitoring::subaccounts)),
+    ]
+}
+
+fn configuration() -> [Route; 8] {
+    let all = || get(channels::list).post(channels::create).delete(channels::delete_all);
+    [
         ("/api/v1/configuration/subaccounts", get(subaccounts::list).post(subaccounts::create)),
         (
             "/api/v1/configuration/subaccounts/{region}/{subaccount}",

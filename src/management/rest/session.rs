@@ -14,9 +14,8 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    body::Fields,
     desk::{Desk, now_ms},
-    who::{COOKIE_NAME, CSRF, address, by_password, cookie, from_our_page},
+    who::{COOKIE_NAME, CSRF, by_password, cookie, from_a_stranger},
 };
 use crate::management::{
     Failure,
@@ -27,10 +26,7 @@ pub(super) async fn log_in(
     State(desk): State<Arc<Desk>>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (parts, body) = request.into_parts();
-    from_our_page(&parts.method, &parts.headers)?;
-    let from = address(&parts);
-    let mut fields = Fields::read(Request::from_parts(parts, body)).await?;
+    let (from, mut fields) = from_a_stranger(request).await?;
     let (user, password) = (fields.text("user")?, fields.text("password")?);
     fields.end(&[])?;
     let (user, password) = (user.unwrap_or_default(), password.unwrap_or_default());

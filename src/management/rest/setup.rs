@@ -8,10 +8,9 @@ use axum::{
 };
 
 use super::{
-    body::Fields,
     desk::{Desk, apart, now_ms},
     offer::{SETTING, is_good},
-    who::{address, from_our_page},
+    who::from_a_stranger,
 };
 use crate::{
     limits::ACCOUNT_NAME_BYTES_MAX,
@@ -26,10 +25,7 @@ pub(super) async fn make(
     State(desk): State<Arc<Desk>>,
     request: Request,
 ) -> Result<StatusCode, Failure> {
-    let (parts, body) = request.into_parts();
-    from_our_page(&parts.method, &parts.headers)?;
-    let from = address(&parts);
-    let mut fields = Fields::read(Request::from_parts(parts, body)).await?;
+    let (from, mut fields) = from_a_stranger(request).await?;
     let (token, user, password) =
         (fields.text("token")?, fields.text("user")?, fields.text("password")?);
     fields.end(&[])?;
@@ -53,11 +49,11 @@ pub(super) async fn make(
             certificate: None,
             created_at: now_ms(),
         };
-        if !desk.store.add_first_account(&account, SETTING, &kept)? {
-            return Err(used_up());
-        }
         let caller = Caller { account: user, role: Role::Administrator, from };
-        desk.note(&caller, "made the first account, by the set-up link")
+        desk.write(&caller, |edit| match edit.add_first_account(&account, SETTING, &kept)? {
+            true => Ok(((), "made the first account, by the set-up link".to_owned())),
+            false => Err(used_up()),
+        })
     });
     done.await.map(|()| StatusCode::NO_CONTENT)
 }

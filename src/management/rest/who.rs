@@ -1,13 +1,13 @@
 //! Who sends a request: by Basic, or by the cookie of a session.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Instant,
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
+    extract::{ConnectInfo, FromRequestParts, Request},
     http::{
         HeaderMap, Method,
         header::{AUTHORIZATION, COOKIE},
@@ -16,7 +16,10 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use super::desk::{Desk, apart};
+use super::{
+    body::Fields,
+    desk::{Desk, apart},
+};
 use crate::{
     limits::ACCOUNT_NAME_BYTES_MAX,
     management::{
@@ -32,17 +35,30 @@ pub(super) const COOKIE_NAME: &str = "__Host-causeway";
 /// The header with the token of a session's page.
 pub(super) const CSRF: &str = "x-csrf-token";
 
-/// Where a request comes from.
-pub(super) fn address(parts: &Parts) -> IpAddr {
+/// Where a request comes from. Whoever serves the routes says it; without that nobody who guesses
+/// could be told from others.
+fn address(parts: &Parts) -> Result<IpAddr, Failure> {
     let known = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    known.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |known| known.0.ip().to_canonical())
+    let known = known.ok_or_else(|| {
+        tracing::error!(target: "causeway::management", "a request without its address");
+        Failure::failed("the server does not know where this request comes from")
+    })?;
+    Ok(known.0.ip().to_canonical())
+}
+
+/// What somebody sends who has no account yet, or does not show it, and where from.
+pub(super) async fn from_a_stranger(request: Request) -> Result<(IpAddr, Fields), Failure> {
+    let (parts, body) = request.into_parts();
+    from_our_page(&parts.method, &parts.headers)?;
+    let from = address(&parts)?;
+    Ok((from, Fields::read(Request::from_parts(parts, body)).await?))
 }
 
 impl FromRequestParts<Arc<Desk>> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Failure> {
-        let (headers, from) = (&parts.headers, address(parts));
+        let (headers, from) = (&parts.headers, address(parts)?);
         from_our_page(&parts.method, headers)?;
         if headers.contains_key(AUTHORIZATION) {
             let (name, password) = basic(headers).ok_or_else(|| {
@@ -140,7 +156,7 @@ pub(super) fn reads(method: &Method) -> bool {
 }
 
 /// A browser that remembers a password sends it for any page, and says for which.
-pub(super) fn from_our_page(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
+fn from_our_page(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
     let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
     let ours = matches!(site, None | Some(b"same-origin" | b"none"));
     if reads(method) || ours {
