@@ -54,3 +54,8 @@ pub const PASSWORDS_HASHED_AT_ONCE: usize = 2;
 pub const ENABLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it looks meanwhile.
 pub const ENABLE_LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// Free space of the disk with the store below which an alert says so: the log of the process is
+/// likely to be there, too.
+pub const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+/// Ticks of the machine's processors, 100 a second each, over which their use is told at least.
+pub const CPU_TICKS_MIN: u64 = 100;

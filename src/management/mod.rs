@@ -4,6 +4,7 @@
 pub mod accounts;
 mod carrier;
 mod failure;
+mod machine;
 pub mod rest;
 pub mod store;
 

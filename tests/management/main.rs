@@ -8,6 +8,7 @@ mod file;
 mod house;
 mod many;
 mod matrix;
+mod monitoring;
 mod replay;
 mod store;
 mod storm;

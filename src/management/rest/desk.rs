@@ -10,13 +10,16 @@ use std::{
 
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
+use super::{alerts::Since, usage::Counted};
 use crate::{
     limits::PASSWORDS_HASHED_AT_ONCE,
     management::{
         Carrier, Failure,
         accounts::{Caller, Lockout, Sessions, verify_nobody},
+        machine::{Meter, Ticks},
         store::{By, Channel, Edit, Store, StoreError, Subaccount},
     },
+    tls::CertificateEntry,
 };
 
 /// Where requests are dealt with.
@@ -28,6 +31,13 @@ pub struct Desk {
     lockout: Mutex<Lockout>,
     /// Held while ports are compared and the outcome is written.
     ports: Mutex<()>,
+    /// What was counted of channels when their use was recorded last.
+    pub(super) counted: Mutex<Counted>,
+    pub(super) meter: Mutex<Meter>,
+    /// The certificate that this server itself shows.
+    pub(super) page_certificate: Mutex<Option<CertificateEntry>>,
+    /// Since when what is wrong now is known to be.
+    pub(super) alerts: Mutex<Since>,
     /// Counts what was written; the lock holds how much of that is in force.
     written: AtomicU64,
     in_force: Mutex<u64>,
@@ -48,6 +58,10 @@ impl Desk {
             sessions: Mutex::default(),
             lockout: Mutex::default(),
             ports: Mutex::default(),
+            counted: Mutex::default(),
+            meter: Mutex::new(Meter::new(Ticks::read().unwrap_or_default())),
+            page_certificate: Mutex::default(),
+            alerts: Mutex::default(),
             written: AtomicU64::new(0),
             in_force: Mutex::default(),
         };
@@ -78,7 +92,10 @@ impl Desk {
         let written = self.written.load(SeqCst);
         let wanted: Vec<(Subaccount, Vec<Channel>)> =
             self.stored()?.into_iter().map(|one| (one.subaccount, one.channels)).collect();
+        // What is closed or opened anew begins to count anew.
+        self.record_usage(now_ms())?;
         self.carrier.carry(&wanted);
+        self.runs(&wanted);
         *in_force = written;
         Ok(())
     }

@@ -2,12 +2,15 @@
 //! sessions (docs/management.md). A request is judged in this order: who sends it, whether they
 //! may, what it says.
 
+mod alerts;
 mod body;
+mod certificates;
 mod channels;
 mod desk;
 mod enable;
 mod entity;
 mod known;
+mod machine;
 mod monitoring;
 mod offer;
 mod path;
@@ -16,6 +19,7 @@ mod said;
 mod session;
 mod setup;
 mod subaccounts;
+mod usage;
 mod version;
 mod who;
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The form of the incumbent's answers.
-const FORM: u32 = 1;
+pub(super) const FORM: u32 = 1;
 
 pub(super) async fn subaccounts(
     caller: Caller,

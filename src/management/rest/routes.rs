@@ -14,7 +14,10 @@ use axum::{
     routing::{MethodRouter, get, post, put},
 };
 
-use super::{channels, desk::Desk, monitoring, session, setup, subaccounts, version};
+use super::{
+    alerts, certificates, channels, desk::Desk, machine, monitoring, session, setup,
+    subaccounts, usage, version,
+};
 use crate::management::{Failure, accounts::Caller};
 
 /// Everything, with an answer to what is not there. Whoever serves it says where a request comes
@@ -33,18 +36,30 @@ pub fn router(desk: Arc<Desk>) -> Router {
 
 type Route = (&'static str, MethodRouter<Arc<Desk>>);
 
-fn own() -> [Route; 4] {
+fn own() -> [Route; 6] {
     [
         ("/api/v1/session", post(session::log_in).get(session::who).delete(session::log_out)),
         ("/api/v1/setup", post(setup::make)),
         ("/api/v1/connector/version", get(version::version)),
         ("/api/v1/changes", get(monitoring::changes)),
+        ("/api/v1/usage", get(usage::hours).delete(usage::forget)),
+        ("/api/v1/latency", get(usage::latency)),
     ]
 }
 
-fn looked_at() -> [Route; 1] {
+fn looked_at() -> [Route; 11] {
     [
         ("/api/monitoring/subaccounts", get(monitoring::subaccounts)),
+        ("/api/monitoring/connections/serviceChannels", get(usage::connections)),
+        ("/api/monitoring/usage", get(usage::totals)),
+        ("/api/monitoring/certificates", get(certificates::all)),
+        ("/api/monitoring/certificates/expired", get(certificates::expired)),
+        ("/api/monitoring/certificates/expiring", get(certificates::expiring)),
+        ("/api/monitoring/certificates/ok", get(certificates::ok)),
+        ("/api/monitoring/alerts", get(alerts::alerts)),
+        ("/api/monitoring/memory", get(machine::memory)),
+        ("/api/monitoring/cpu", get(machine::cpu)),
+        ("/api/monitoring/disk", get(machine::disk)),
     ]
 }
 
