@@ -44,6 +44,8 @@ pub const SETUP_LINK_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Body of a request to the management: a certificate with its chain, a key and some authorities.
 pub const MANAGEMENT_BODY_BYTES_MAX: usize = 256 * 1024;
+/// Body of an import: as many channels as there may be, most with short comments and few sources.
+pub const IMPORT_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Comments, names and descriptions: people write a few lines.
 pub const MANAGED_TEXT_BYTES_MAX: usize = 1024;
 /// Name of an account.

@@ -12,4 +12,5 @@ mod monitoring;
 mod replay;
 mod store;
 mod storm;
+mod transfer;
 mod wrong;

@@ -20,6 +20,7 @@ type Route = (&'static str, &'static str, Option<Value>, u16, &'static str, &'st
 fn routes() -> Vec<Route> {
     let material = material(GUID);
     let renewed = json!({ "certificate": material[0], "privateKey": material[1] });
+    let imported = json!({ "version": 1, "channels": [channel(3200)] });
     let on = |name: &str| Some(json!({ name: true }));
     vec![
         ("GET", "/api/v1/session", None, 200, "ASDM", "ASDM"),
@@ -45,6 +46,8 @@ fn routes() -> Vec<Route> {
         ("PUT", "S", Some(json!({ "description": "x" })), 200, "AS", "A"),
         ("PUT", "S/state", on("connected"), 204, "AS", "A"),
         ("POST", "S/validity", Some(renewed), 200, "AS", "A"),
+        ("GET", "S/channels/export", None, 200, "ASD", "ASD"),
+        ("POST", "S/channels/import", Some(imported), 200, "AS", "A"),
         ("GET", "S/channels/K8S", None, 200, "ASDM", "ASDM"),
         ("POST", "S/channels/K8S", Some(channel(3000)), 201, "AS", "A"),
         ("GET", "S/channels/K8S/<id>", None, 200, "ASDM", "ASDM"),

@@ -19,6 +19,7 @@ mod said;
 mod session;
 mod setup;
 mod subaccounts;
+mod transfer;
 mod usage;
 mod version;
 mod who;

@@ -16,7 +16,7 @@ use axum::{
 
 use super::{
     alerts, certificates, channels, desk::Desk, machine, monitoring, session, setup,
-    subaccounts, usage, version,
+    subaccounts, transfer, usage, version,
 };
 use crate::management::{Failure, accounts::Caller};
 
@@ -63,7 +63,7 @@ fn looked_at() -> [Route; 11] {
     ]
 }
 
-fn configuration() -> [Route; 8] {
+fn configuration() -> [Route; 10] {
     let all = || get(channels::list).post(channels::create).delete(channels::delete_all);
     [
         ("/api/v1/configuration/subaccounts", get(subaccounts::list).post(subaccounts::create)),
@@ -80,6 +80,14 @@ fn configuration() -> [Route; 8] {
         (
             "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels",
             axum::routing::delete(channels::delete_all),
+        ),
+        (
+            "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/export",
+            get(transfer::export),
+        ),
+        (
+            "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/import",
+            post(transfer::import),
         ),
         ("/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/K8S", all()),
         (
