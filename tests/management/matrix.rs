@@ -6,7 +6,7 @@ use causeway::management::{accounts::Role, store::Subaccount};
 use serde_json::{Value, json};
 
 use crate::{
-    house::{Client, GUID, House, REGION, at, channel, material, owner, subaccount},
+    house::{Client, GUID, House, PASSWORD, REGION, at, channel, material, owner, subaccount},
     store::{edit, made},
 };
 
@@ -21,11 +21,18 @@ fn routes() -> Vec<Route> {
     let material = material(GUID);
     let renewed = json!({ "certificate": material[0], "privateKey": material[1] });
     let imported = json!({ "version": 1, "channels": [channel(3200)] });
+    let account = json!({ "user": "new", "password": PASSWORD, "role": "Display" });
+    let role = json!({ "role": "Monitoring" });
+    let weak = json!({ "old": PASSWORD, "new": "short" });
     let on = |name: &str| Some(json!({ name: true }));
     vec![
         ("GET", "/api/v1/session", None, 200, "ASDM", "ASDM"),
         ("GET", "/api/v1/connector/version", None, 200, "ASDM", "ASDM"),
         ("GET", "/api/v1/changes", None, 200, "A", "A"),
+        ("GET", "/api/v1/configuration/accounts", None, 200, "A", "A"),
+        ("POST", "/api/v1/configuration/accounts", Some(account), 201, "A", "A"),
+        ("PUT", "/api/v1/configuration/accounts/<user>", Some(role), 204, "A", "A"),
+        ("DELETE", "/api/v1/configuration/accounts/<user>", None, 204, "A", "A"),
         ("GET", "/api/v1/usage", None, 200, "ADM", "ADM"),
         ("DELETE", "/api/v1/usage", None, 204, "A", "A"),
         ("GET", "/api/v1/latency", None, 200, "ADM", "ADM"),
@@ -57,7 +64,8 @@ fn routes() -> Vec<Route> {
         ("DELETE", "S/channels/K8S", None, 204, "AS", "A"),
         ("DELETE", "S/channels", None, 204, "AS", "A"),
         ("DELETE", "S", None, 204, "AS", "A"),
-        // Last, as it ends the session.
+        // Last, as they end the session; a password that is not changed ends none.
+        ("PUT", "/api/v1/password", Some(weak), 400, "ASDM", "ASDM"),
         ("DELETE", "/api/v1/session", None, 204, "ASDM", "ASDM"),
     ]
 }
@@ -67,6 +75,12 @@ fn furnish(house: &House, managed: bool) -> i64 {
     for one in house.store.subaccounts().unwrap() {
         edit(&house.store, |edit| edit.delete_subaccount(&one.owner)).unwrap();
     }
+    for one in house.store.accounts().unwrap() {
+        if Role::of(&one.name).is_none() {
+            edit(&house.store, |edit| edit.delete_account(&one.name)).unwrap();
+        }
+    }
+    house.add_account("somebody", "Display");
     let [certificate, private_key, authorities] = material(GUID);
     let one = Subaccount {
         owner: owner(GUID),
@@ -81,7 +95,9 @@ fn furnish(house: &House, managed: bool) -> i64 {
 }
 
 fn state(house: &House) -> String {
-    format!("{:?} {:?}", house.store.subaccounts().unwrap(), house.store.channels().unwrap())
+    let store = &house.store;
+    let (subaccounts, channels) = (store.subaccounts().unwrap(), store.channels().unwrap());
+    format!("{subaccounts:?} {channels:?} {:?}", store.accounts().unwrap())
 }
 
 fn attempt(house: &House, client: &Client<'_>, route: &Route, managed: bool, letter: char) {
@@ -89,7 +105,7 @@ fn attempt(house: &House, client: &Client<'_>, route: &Route, managed: bool, let
     let id = furnish(house, managed);
     let path = match path.strip_prefix('S') {
         Some(rest) => format!("{}{}", at(GUID), rest.replace("<id>", &id.to_string())),
-        None => (*path).to_owned(),
+        None => path.replace("<user>", "somebody"),
     };
     let before = state(house);
     let reply = client.ask(method, &path, body.as_ref());

@@ -2,6 +2,7 @@
 //! sessions (docs/management.md). A request is judged in this order: who sends it, whether they
 //! may, what it says.
 
+mod accounts;
 mod alerts;
 mod body;
 mod certificates;

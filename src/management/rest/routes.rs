@@ -15,7 +15,7 @@ use axum::{
 };
 
 use super::{
-    alerts, certificates, channels, desk::Desk, machine, monitoring, session, setup,
+    accounts, alerts, certificates, channels, desk::Desk, machine, monitoring, session, setup,
     subaccounts, transfer, usage, version,
 };
 use crate::management::{Failure, accounts::Caller};
@@ -36,10 +36,13 @@ pub fn router(desk: Arc<Desk>) -> Router {
 
 type Route = (&'static str, MethodRouter<Arc<Desk>>);
 
-fn own() -> [Route; 6] {
+fn own() -> [Route; 9] {
     [
         ("/api/v1/session", post(session::log_in).get(session::who).delete(session::log_out)),
         ("/api/v1/setup", post(setup::make)),
+        ("/api/v1/password", put(accounts::password)),
+        ("/api/v1/configuration/accounts", get(accounts::list).post(accounts::create)),
+        ("/api/v1/configuration/accounts/{user}", put(accounts::change).delete(accounts::delete)),
         ("/api/v1/connector/version", get(version::version)),
         ("/api/v1/changes", get(monitoring::changes)),
         ("/api/v1/usage", get(usage::hours).delete(usage::forget)),

@@ -8,17 +8,15 @@ use axum::{
 };
 
 use super::{
+    accounts::{check_name, strong},
     desk::{Desk, apart, now_ms},
     offer::{SETTING, is_good},
     who::from_a_stranger,
 };
-use crate::{
-    limits::ACCOUNT_NAME_BYTES_MAX,
-    management::{
-        Failure,
-        accounts::{Caller, Role, check_strength, hash},
-        store::Account,
-    },
+use crate::management::{
+    Failure,
+    accounts::{Caller, Role, hash},
+    store::Account,
 };
 
 pub(super) async fn make(
@@ -41,7 +39,7 @@ pub(super) async fn make(
             return Err(used_up());
         }
         check_name(&user)?;
-        check_strength(&user, &password).map_err(|weak| Failure::invalid(weak.to_string()))?;
+        strong(&user, &password)?;
         let account = Account {
             name: user.clone(),
             role: Role::Administrator.name().to_owned(),
@@ -56,17 +54,4 @@ pub(super) async fn make(
         })
     });
     done.await.map(|()| StatusCode::NO_CONTENT)
-}
-
-/// The name of an account: Basic ends it at a colon.
-fn check_name(name: &str) -> Result<(), Failure> {
-    let odd = |c: char| c.is_control() || c == ':';
-    let trimmed = name.trim() == name;
-    if name.is_empty() || name.len() > ACCOUNT_NAME_BYTES_MAX || name.contains(odd) || !trimmed {
-        return Err(Failure::invalid(format!(
-            "user has to be a name of at most {ACCOUNT_NAME_BYTES_MAX} bytes, without colons, \
-             control characters and spaces at its ends"
-        )));
-    }
-    Ok(())
 }

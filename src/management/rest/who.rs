@@ -101,6 +101,18 @@ pub(super) async fn by_password(
 }
 
 fn check(desk: &Desk, name: &str, password: &str, from: IpAddr) -> Result<Caller, Failure> {
+    let wrong = || Failure::unauthorized("there is no such account with this password");
+    caller(verified(desk, name, password, from)?.ok_or_else(wrong)?, from)
+}
+
+/// The account of that name if that is its password. Takes as long as hashing does, and refuses
+/// whoever was wrong too often.
+pub(super) fn verified(
+    desk: &Desk,
+    name: &str,
+    password: &str,
+    from: IpAddr,
+) -> Result<Option<Account>, Failure> {
     // No account has a longer name, and what is remembered has to be bounded.
     let name = if name.len() > ACCOUNT_NAME_BYTES_MAX { "" } else { name };
     let locked = |Wait(wait)| Failure::wait(wait);
@@ -114,13 +126,13 @@ fn check(desk: &Desk, name: &str, password: &str, from: IpAddr) -> Result<Caller
             false
         }
     };
-    if let (true, Some(account)) = (right, account) {
+    if right {
         desk.lockout().right(name);
-        return caller(account, from);
+        return Ok(account);
     }
     desk.lockout().wrong(name, from, Instant::now());
     tracing::warn!(target: "causeway::management", account = name, %from, "a wrong password");
-    Err(Failure::unauthorized("there is no such account with this password"))
+    Ok(None)
 }
 
 fn caller(account: Account, from: IpAddr) -> Result<Caller, Failure> {

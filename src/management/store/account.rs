@@ -117,6 +117,15 @@ impl Edit<'_> {
         put(db, one)
     }
 
+    /// How many have a role.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn accounts_of(&self, role: &str) -> Result<usize, StoreError> {
+        let sql = "SELECT count(*) FROM accounts WHERE role = ?1";
+        Ok(self.db.query_row(sql, [role], |row| row.get(0))?)
+    }
+
     /// Adds the first one, which uses up a setting that has to have that value; whether it had,
     /// and there was no account.
     ///
