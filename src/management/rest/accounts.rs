@@ -103,7 +103,9 @@ pub(super) async fn change(
                 if let Some(role) = role {
                     account.role = role.name().to_owned();
                 }
-                account.password = password.or(account.password.take());
+                if password.is_some() {
+                    account.password = password;
+                }
             })?;
             somebody_administers(edit)?;
             Ok(((), format!("changed account {user}: {what}")))

@@ -102,7 +102,8 @@ impl Desk {
         if let Some(found) = self.store.subaccount(owner)? {
             return Ok(found);
         }
-        self.is_not_of_file(owner).and(Err(unknown(owner)))
+        self.is_not_of_file(owner)?;
+        Err(unknown(owner))
     }
 
     /// Goes on if whoever asks may change a subaccount and its channels, and it is the store's.

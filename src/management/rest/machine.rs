@@ -69,7 +69,7 @@ impl Desk {
 
     /// Where the store is.
     pub(super) fn directory(&self) -> &Path {
-        self.store.path().parent().unwrap_or(Path::new("."))
+        self.store.path().parent().unwrap_or_else(|| Path::new("."))
     }
 }
 
