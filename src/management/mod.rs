@@ -4,9 +4,10 @@
 pub mod accounts;
 mod carrier;
 mod failure;
+mod machine;
 pub mod rest;
 pub mod store;
 pub mod web;
 
-pub use carrier::{Carrier, ChannelReport};
+pub use carrier::{Carrier, ChannelReport, FileManaged, Latency};
 pub use failure::Failure;

@@ -220,7 +220,8 @@ fn no_file_asks_another_origin() {
     let names = ["\"http://www.w3.org/2000/svg\""];
     for (file, text) in texts() {
         let text = names.iter().fold(text, |text, name| text.replace(name, "\"\""));
-        for far in ["http:", "https:", "\"ws:", "wss:", "url(", "@import", "src=\"//", "href=\"//"] {
+        for far in ["http:", "https:", "\"ws:", "wss:", "url(", "@import", "src=\"//", "href=\"//"]
+        {
             assert!(!text.contains(far), "{file} has {far}");
         }
         for attribute in ["src=\"", "href=\""] {

@@ -19,12 +19,11 @@ use crate::{
     management::{
         Failure,
         accounts::{Caller, Permission},
-        store::Channel,
     },
 };
 
 /// The form of the incumbent's answers.
-const FORM: u32 = 1;
+pub(super) const FORM: u32 = 1;
 
 pub(super) async fn subaccounts(
     caller: Caller,
@@ -32,14 +31,9 @@ pub(super) async fn subaccounts(
 ) -> Result<Response, Failure> {
     caller.must(Permission::SeeMonitoring)?;
     let done = apart(&desk, |desk| {
-        let mut all = desk.store.subaccounts()?;
-        all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
-        let channels = desk.store.channels()?;
-        let shown = all.iter().map(|one| {
-            let own = channels.iter().filter(|channel| channel.owner == one.owner);
-            entity::monitored(desk, one, &own.cloned().collect::<Vec<Channel>>())
-        });
-        Ok(json!({ "subaccounts": shown.collect::<Vec<_>>(), "version": FORM }))
+        let all = desk.all()?;
+        let shown: Vec<_> = all.iter().map(|one| entity::monitored(desk, one)).collect();
+        Ok(json!({ "subaccounts": shown, "version": FORM }))
     });
     Ok(Json(done.await?).into_response())
 }

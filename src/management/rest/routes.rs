@@ -16,14 +16,17 @@ use axum::{
     routing::{MethodRouter, get, post, put},
 };
 
-use super::{channels, desk::Desk, monitoring, session, setup, subaccounts, version};
+use super::{
+    accounts, alerts, certificates, channels, desk::Desk, machine, monitoring, session, setup,
+    subaccounts, transfer, usage, version,
+};
 use crate::management::{Failure, accounts::Caller, web};
 
 /// Everything, with an answer to what is not there. Whoever serves it says where a request comes
 /// from, as an extension `axum::extract::ConnectInfo<std::net::SocketAddr>`.
 pub fn router(desk: Arc<Desk>) -> Router {
     let mut router = Router::new();
-    for (path, methods) in table() {
+    for (path, methods) in own().into_iter().chain(looked_at()).chain(configuration()) {
         router = router.route(path, methods);
     }
     router
@@ -34,14 +37,41 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
-fn table() -> [(&'static str, MethodRouter<Arc<Desk>>); 13] {
-    let all = || get(channels::list).post(channels::create).delete(channels::delete_all);
+type Route = (&'static str, MethodRouter<Arc<Desk>>);
+
+fn own() -> [Route; 9] {
     [
         ("/api/v1/session", post(session::log_in).get(session::who).delete(session::log_out)),
         ("/api/v1/setup", post(setup::make)),
+        ("/api/v1/password", put(accounts::password)),
+        ("/api/v1/configuration/accounts", get(accounts::list).post(accounts::create)),
+        ("/api/v1/configuration/accounts/{user}", put(accounts::change).delete(accounts::delete)),
         ("/api/v1/connector/version", get(version::version)),
         ("/api/v1/changes", get(monitoring::changes)),
+        ("/api/v1/usage", get(usage::hours).delete(usage::forget)),
+        ("/api/v1/latency", get(usage::latency)),
+    ]
+}
+
+fn looked_at() -> [Route; 11] {
+    [
         ("/api/monitoring/subaccounts", get(monitoring::subaccounts)),
+        ("/api/monitoring/connections/serviceChannels", get(usage::connections)),
+        ("/api/monitoring/usage", get(usage::totals)),
+        ("/api/monitoring/certificates", get(certificates::all)),
+        ("/api/monitoring/certificates/expired", get(certificates::expired)),
+        ("/api/monitoring/certificates/expiring", get(certificates::expiring)),
+        ("/api/monitoring/certificates/ok", get(certificates::ok)),
+        ("/api/monitoring/alerts", get(alerts::alerts)),
+        ("/api/monitoring/memory", get(machine::memory)),
+        ("/api/monitoring/cpu", get(machine::cpu)),
+        ("/api/monitoring/disk", get(machine::disk)),
+    ]
+}
+
+fn configuration() -> [Route; 10] {
+    let all = || get(channels::list).post(channels::create).delete(channels::delete_all);
+    [
         ("/api/v1/configuration/subaccounts", get(subaccounts::list).post(subaccounts::create)),
         (
             "/api/v1/configuration/subaccounts/{region}/{subaccount}",
@@ -56,6 +86,14 @@ fn table() -> [(&'static str, MethodRouter<Arc<Desk>>); 13] {
         (
             "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels",
             axum::routing::delete(channels::delete_all),
+        ),
+        (
+            "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/export",
+            get(transfer::export),
+        ),
+        (
+            "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/import",
+            post(transfer::import),
         ),
         ("/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/K8S", all()),
         (
