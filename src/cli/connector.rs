@@ -4,10 +4,10 @@ use std::{process::ExitCode, sync::Arc};
 
 use super::{
     args::RunArgs,
-    management::Management,
+    management::Opened,
     node::{
-        Failure, check_open_files, linger, plan, report, set_level, start_admin, start_log,
-        tell_ready,
+        Failure, check_open_files, linger, plan, report, set_level, source_of, start_admin,
+        start_log, tell_ready,
     },
     notify::Manager,
     records,
@@ -34,19 +34,20 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
     // Dropped last: what happens while the process ends is recorded.
     let (records, _recording) = records::start("connector", &config.audit, config.traces.as_ref())?;
     plan.records = records;
-    let management = Management::open(&config)?;
+    let management = Opened::of(&config)?;
     let running = Arc::new(connector::start(&config, &plan)?);
     running.on_log_level(set_level(log.clone()));
     let end = EndSwitch::default();
-    let desk = management.as_ref().map(|management| management.serve(&running)).transpose()?;
-    let around = |routes| match desk {
-        Some(desk) => beside(desk)(routes),
+    let source = source_of(&running, log, &end);
+    let managed = management.map(|store| store.serve(&running, source.clone())).transpose()?;
+    let around = |routes| match &managed {
+        Some(managed) => beside(managed.desk.clone())(routes),
         None => routes,
     };
-    let admin = start_admin(config.admin.as_ref(), &running, log, &end, around)?;
+    let admin = start_admin(config.admin.as_ref(), source, around)?;
     let address = admin.as_ref().and_then(Admin::address);
-    if let Some((management, address)) = management.as_ref().zip(address) {
-        management.invite(address)?;
+    if let Some((managed, address)) = managed.as_ref().zip(address) {
+        managed.invite(address)?;
     }
     for channel in running.channels().iter() {
         if let Some(address) = channel.address {

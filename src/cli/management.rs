@@ -2,9 +2,14 @@
 //! first account is made.
 
 use std::{
+    fs,
     net::{IpAddr, SocketAddr},
-    path::Path,
-    sync::Arc,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread::{self, JoinHandle},
     time::{Duration, SystemTime},
 };
 
@@ -13,9 +18,10 @@ use super::{
     pki::files::{Access, write_all},
 };
 use crate::{
+    admin::Source,
     config::{AdminConfig, AdminTls, ConnectorConfig},
     connector::RunningConnector,
-    limits::{EXPIRY_WARNING, UI_CERTIFICATE_AGE_MAX},
+    limits::{EXPIRY_WARNING, UI_CERTIFICATE_AGE_MAX, USAGE_RECORD_INTERVAL},
     management::{
         OfConnector,
         rest::{Desk, offer_setup},
@@ -24,30 +30,56 @@ use crate::{
     tls::{Authority, Validity, leaf_of},
 };
 
-/// A management before it serves.
-pub(super) struct Management {
+/// The state of a management, before it serves.
+pub(super) struct Opened {
     store: Arc<Store>,
+    /// The certificate of the page.
+    certificate: Option<PathBuf>,
 }
 
-impl Management {
+impl Opened {
     /// Opens what the configuration asks for, before anything listens: a store that cannot be used
     /// ends the start.
-    pub(super) fn open(config: &ConnectorConfig) -> Result<Option<Self>, Failure> {
+    pub(super) fn of(config: &ConnectorConfig) -> Result<Option<Self>, Failure> {
         let Some(directory) = &config.management else { return Ok(None) };
         let store = Arc::new(Store::open(directory)?);
         make_certificate(directory, config.admin.as_ref())?;
-        Ok(Some(Self { store }))
+        let tls = config.admin.as_ref().and_then(|admin| admin.tls.as_ref());
+        let certificate = tls.map(|tls| tls.certificate.clone());
+        Ok(Some(Self { store, certificate }))
     }
 
-    /// Puts in force what the store holds, and answers requests from then on.
-    pub(super) fn serve(&self, running: &Arc<RunningConnector>) -> Result<Arc<Desk>, StoreError> {
-        Desk::open(self.store.clone(), Arc::new(OfConnector::new(running.clone())))
+    /// Puts in force what the store holds.
+    pub(super) fn serve(
+        self,
+        running: &Arc<RunningConnector>,
+        source: Arc<dyn Source>,
+    ) -> Result<Managed, Failure> {
+        let carrier = Arc::new(OfConnector::new(running.clone(), source));
+        let desk = Desk::open(self.store.clone(), carrier)?;
+        let (stop, stopped) = mpsc::channel();
+        let keep = {
+            let (desk, certificate) = (desk.clone(), self.certificate);
+            move || keep(&desk, certificate.as_deref(), &stopped)
+        };
+        let keeper = thread::Builder::new().name("management".to_owned()).spawn(keep)?;
+        Ok(Managed { store: self.store, desk, stop: Some(stop), keeper: Some(keeper) })
     }
+}
 
+/// A management that runs. Dropped, it writes down what is not yet.
+pub(super) struct Managed {
+    store: Arc<Store>,
+    /// Answers requests.
+    pub(super) desk: Arc<Desk>,
+    stop: Option<mpsc::Sender<()>>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl Managed {
     /// Tells whoever reads the log how to make the first account, while there is none.
     pub(super) fn invite(&self, admin: SocketAddr) -> Result<(), StoreError> {
-        let now = i64::try_from(unix_seconds(SystemTime::now()).saturating_mul(1000));
-        if let Some(token) = offer_setup(&self.store, now.unwrap_or(i64::MAX))? {
+        if let Some(token) = offer_setup(&self.store, now_ms())? {
             let link = format!("https://{}/#setup={token}", reached_at(admin));
             tracing::warn!(
                 link,
@@ -56,6 +88,43 @@ impl Management {
         }
         Ok(())
     }
+}
+
+impl Drop for Managed {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(keeper) = self.keeper.take() {
+            // A panic over there has been printed over there.
+            let _ = keeper.join();
+        }
+    }
+}
+
+/// Writes down what channels carry, every few seconds and at the end, and looks which certificate
+/// the page shows.
+fn keep(desk: &Desk, certificate: Option<&Path>, stopped: &mpsc::Receiver<()>) {
+    let mut refused = false;
+    loop {
+        if let Some(pem) = certificate.and_then(|file| fs::read_to_string(file).ok()) {
+            desk.set_page_certificate(&pem);
+        }
+        let ends = stopped.recv_timeout(USAGE_RECORD_INTERVAL) != Err(RecvTimeoutError::Timeout);
+        let recorded = desk.record_usage(now_ms());
+        if let Err(error) = &recorded
+            && !refused
+        {
+            tracing::error!(%error, "what channels carry cannot be written down");
+        }
+        refused = recorded.is_err();
+        if ends {
+            return;
+        }
+    }
+}
+
+fn now_ms() -> i64 {
+    let seconds = unix_seconds(SystemTime::now());
+    i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX)
 }
 
 /// What to call an address that everybody's requests arrive at.
@@ -67,7 +136,7 @@ fn reached_at(address: SocketAddr) -> String {
 }
 
 fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
         "" => "localhost".to_owned(),
         name => name.to_owned(),
@@ -82,7 +151,7 @@ fn make_certificate(directory: &Path, admin: Option<&AdminConfig>) -> Result<(),
         return Ok(());
     };
     let now = SystemTime::now();
-    let known = std::fs::read_to_string(&ours.certificate).ok();
+    let known = fs::read_to_string(&ours.certificate).ok();
     let is_good =
         |pem: &str| leaf_of(pem).is_some_and(|leaf| leaf.not_after > Some(now + EXPIRY_WARNING));
     if ours.private_key.exists() && known.as_deref().is_some_and(is_good) {

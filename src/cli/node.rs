@@ -236,27 +236,33 @@ pub(super) fn linger(signal: &str, delay: Duration) {
     }
 }
 
-/// Starts the admin server where configured. By it the log's level is changed and the end switch
-/// pressed. `around` is what else is served there.
-pub(super) fn start_admin<N: Node + Operated>(
-    config: Option<&AdminConfig>,
+/// What the admin server asks of a node. By it the log's level is changed and the end switch
+/// pressed. There is one of it: what workers hand out is handed out once.
+pub(super) fn source_of<N: Node + Operated>(
     node: &Arc<N>,
     log: log::Control,
     end: &EndSwitch,
-    around: impl FnOnce(Router) -> Router,
-) -> Result<Option<Admin>, Failure> {
-    let Some(config) = config else {
-        return Ok(None);
-    };
-    let source = Gathered {
+) -> Arc<dyn Source> {
+    Arc::new(Gathered {
         node: node.clone(),
         engine: node.plan().kind,
         figures: Mutex::new(Figures::new(node.counters().len())),
         rings: Rings::find(),
         started: SystemTime::now(),
         operator: Operator { node: node.clone(), log, end: end.clone() },
+    })
+}
+
+/// Starts the admin server where configured. `around` is what else is served there.
+pub(super) fn start_admin(
+    config: Option<&AdminConfig>,
+    source: Arc<dyn Source>,
+    around: impl FnOnce(Router) -> Router,
+) -> Result<Option<Admin>, Failure> {
+    let Some(config) = config else {
+        return Ok(None);
     };
-    let admin = admin::serve_around(config, Arc::new(source), around)?;
+    let admin = admin::serve_around(config, source, around)?;
     if let Some(address) = admin.address() {
         tracing::info!(%address, "admin server listens");
     }

@@ -6,8 +6,8 @@ use super::{
     args::RunArgs,
     cluster,
     node::{
-        Failure, check_open_files, linger, plan, report, set_level, start_admin, start_log,
-        tell_ready,
+        Failure, check_open_files, linger, plan, report, set_level, source_of, start_admin,
+        start_log, tell_ready,
     },
     notify::Manager,
     records,
@@ -33,7 +33,8 @@ fn serve(args: &RunArgs) -> Result<(), Failure> {
     let running = Arc::new(cluster::start(&config, &plan)?);
     running.proxy.on_log_level(set_level(log.clone()));
     let end = EndSwitch::default();
-    let _admin = start_admin(config.admin.as_ref(), &running, log, &end, |routes| routes)?;
+    let source = source_of(&running, log, &end);
+    let _admin = start_admin(config.admin.as_ref(), source, |routes| routes)?;
     tracing::info!(
         address = %running.proxy.address(), workers = plan.cores.len(), engine = %plan.kind,
         "proxy serves"

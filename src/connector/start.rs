@@ -172,6 +172,11 @@ impl RunningConnector {
         self.leaving.store(true, Relaxed);
     }
 
+    /// The configuration in force.
+    pub fn in_force(&self) -> ConnectorConfig {
+        self.reloader().in_force().clone()
+    }
+
     /// The effective configuration, without secrets.
     pub fn config(&self) -> serde_json::Value {
         self.reloader().in_force().to_json()

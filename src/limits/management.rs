@@ -6,10 +6,17 @@ use std::time::Duration;
 pub const SUBACCOUNTS_MANAGED_MAX: usize = 256;
 /// Service channels of one connector: each has a port.
 pub const CHANNELS_MANAGED_MAX: usize = 4096;
+/// The store's ids of channels stay below: one a second for 34 000 years. Those of the
+/// configuration file's channels are above.
+pub const CHANNEL_ID_MANAGED_MAX: i64 = 1 << 40;
 /// Accounts; people, and programs that act for them.
 pub const ACCOUNTS_MAX: usize = 256;
 /// Changes that are remembered: some 200 bytes each.
 pub const CHANGES_KEPT: usize = 10_000;
+/// Changes on one page of their log.
+pub const CHANGES_PER_PAGE: usize = 100;
+/// How often what channels carry is written down: what a crash loses of the chart at most.
+pub const USAGE_RECORD_INTERVAL: Duration = Duration::from_secs(5);
 /// Hours of use that are remembered, for a chart of a day.
 pub const USAGE_HOURS_KEPT: i64 = 24;
 
@@ -41,6 +48,8 @@ pub const SETUP_LINK_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Body of a request to the management: a certificate with its chain, a key and some authorities.
 pub const MANAGEMENT_BODY_BYTES_MAX: usize = 256 * 1024;
+/// Body of an import: as many channels as there may be, most with short comments and few sources.
+pub const IMPORT_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Comments, names and descriptions: people write a few lines.
 pub const MANAGED_TEXT_BYTES_MAX: usize = 1024;
 /// Name of an account.
@@ -51,3 +60,8 @@ pub const PASSWORDS_HASHED_AT_ONCE: usize = 2;
 pub const ENABLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it looks meanwhile.
 pub const ENABLE_LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// Free space of the disk with the store below which an alert says so: the log of the process is
+/// likely to be there, too.
+pub const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+/// Ticks of the machine's processors, 100 a second each, over which their use is told at least.
+pub const CPU_TICKS_MIN: u64 = 100;

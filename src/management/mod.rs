@@ -5,11 +5,13 @@ pub mod accounts;
 mod beside;
 mod carrier;
 mod failure;
+mod machine;
 mod of_connector;
 pub mod rest;
 pub mod store;
+pub mod web;
 
 pub use beside::beside;
-pub use carrier::{Carrier, ChannelReport};
+pub use carrier::{Carrier, ChannelReport, FileManaged, Latency};
 pub use failure::Failure;
 pub use of_connector::OfConnector;

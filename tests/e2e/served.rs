@@ -7,15 +7,16 @@ use std::{
 };
 
 use causeway::engine::Kind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{
-    ACCOUNT, DEADLINE, HOST, HeldPort, Managed, REGION, Service, Suite, World, exchange, mode,
-    subaccount_body, wait_until,
+    ACCOUNT, DEADLINE, HOST, HeldPort, Managed, REGION, Service, Suite, World, connector_head,
+    exchange, mode, subaccount_body, wait_until,
 };
 
 pub fn add(suite: &mut Suite) {
     suite.all("what_rest_makes_carries_and_lasts", lasts);
+    suite.both("what_the_file_names_is_shown_and_changed_there_alone", of_file);
     suite.both("routes_of_operators_ask_for_an_account_of_the_management", operators);
 }
 
@@ -51,6 +52,21 @@ fn lasts(kind: Kind) {
     assert!(shown["state"]["openedConnections"].as_u64() > Some(0), "{shown}");
     assert_eq!(exchange(local, "").unwrap(), "of b");
 
+    // Those who monitor see what it carries.
+    let monitoring = "/api/monitoring";
+    let usage = || managed.get(&format!("{monitoring}/usage"));
+    let of_channel =
+        |usage: Value| usage["subaccounts"][0]["serviceChannelUsageStatistics"][0].clone();
+    let used = || of_channel(usage())["bytesReceived"].as_u64() >= Some(4);
+    wait_until("the bytes are told", DEADLINE, used);
+    let certificates = managed.get(&format!("{monitoring}/certificates"));
+    let kinds: Vec<_> = certificates["certificates"].as_array().unwrap().iter().collect();
+    assert!(kinds.iter().any(|one| one["type"] == "UI"), "{certificates}");
+    assert!(kinds.iter().any(|one| one["subaccountName"] == "b"), "{certificates}");
+    let latency = managed.get("/api/v1/latency");
+    let first_byte = |one: &Value| one["name"] == "first_byte" && one["count"].as_u64() > Some(0);
+    assert!(latency["latency"].as_array().unwrap().iter().any(first_byte), "{latency}");
+
     // What cannot work says why, and stays, disabled.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -80,6 +96,46 @@ fn lasts(kind: Kind) {
     assert_eq!(managed.get(&channels).as_array().unwrap().len(), 2);
     assert_eq!(managed.ask(ACCOUNT, "DELETE", &channels, None).0, 204);
     assert!(TcpStream::connect(local).is_err(), "what is deleted is closed before it is answered");
+}
+
+fn of_file(kind: Kind) {
+    let service = Service::banner("of a");
+    let mut world = World::with_services(kind, &[("echo", service.address)]);
+    world.start_proxy("");
+    let held = HeldPort::new();
+    let head = connector_head("a", "", &world.client("a", None));
+    let toml = format!(
+        "{head}[[channel]]\nendpoint = \"tcp://{HOST}:{}/echo\"\nlocal_port = {}\n",
+        world.proxy_address().port(),
+        held.address.port()
+    );
+    let mut managed = Managed::start(&world, &toml);
+    managed.set_up();
+    let of_file = format!("{ENTRY}/{HOST}/a");
+    let listed = managed.get(ENTRY);
+    assert_eq!((&listed[0]["subaccount"], &listed[0]["managedBy"]), (&json!("a"), &json!("file")));
+    let channels = managed.get(&format!("{of_file}/channels/K8S"));
+    let [channel] = &channels.as_array().unwrap()[..] else { panic!("{channels}") };
+    assert_eq!(channel["managedBy"], "file", "{channels}");
+    let path = format!("{of_file}/channels/K8S/{}", channel["id"]);
+    let connected = || managed.get(&path)["state"]["connected"] == true;
+    wait_until("it is shown as connected", DEADLINE, connected);
+    assert_eq!(exchange(held.address, "").unwrap(), "of a");
+    // Neither it nor its port is anybody else's to have.
+    let (status, why) = managed.ask(ACCOUNT, "DELETE", &path, None);
+    assert_eq!(status, 409, "{why}");
+    assert!(why.contains("ILLEGAL_STATE") && why.contains("managed.toml"), "{why}");
+    assert_eq!(managed.change("POST", ENTRY, &subaccount_body(&world, "b")).0, 201);
+    let others = format!("{ENTRY}/{REGION}/b/channels/K8S");
+    let body = json!({
+        "k8sCluster": HOST, "k8sService": "echo", "port": held.address.port(), "connections": 1,
+        "comment": "",
+    });
+    assert_eq!(managed.change("POST", &others, &body).0, 201);
+    let state = format!("{others}/{}/state", managed.get(&others)[0]["id"]);
+    let (status, why) = managed.change("PUT", &state, &json!({ "enabled": true }));
+    assert_eq!(status, 500, "{why}");
+    assert_eq!(exchange(held.address, "").unwrap(), "of a");
 }
 
 fn operators(kind: Kind) {

@@ -1,9 +1,15 @@
 //! Who sends a request: passwords, sessions, those who guess, and the first account.
 
-use causeway::{limits, management::rest::offer_setup};
+use causeway::{
+    limits,
+    management::rest::{offer_setup, router},
+};
 use serde_json::{Value, json};
 
-use crate::house::{GUID, House, PASSWORD, Reply, at, basic, subaccount};
+use crate::{
+    house::{GUID, House, PASSWORD, Reply, at, basic, raw, subaccount},
+    store::edit,
+};
 
 const LIST: &str = "/api/v1/configuration/subaccounts";
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -99,12 +105,12 @@ fn a_change_by_cookie_needs_the_token_of_its_own_session() {
     assert!(house.store.subaccounts().unwrap().is_empty());
     assert_eq!(make(&[cookie, ("X-CSRF-Token", mine.headers[1].1.as_str())]).status, 201);
     // An account that is gone has no session any more, one with another role has that role.
-    house
-        .store
-        .change_account("Administrator", |account| account.role = "Monitoring".to_owned())
-        .unwrap();
+    edit(&house.store, |edit| {
+        edit.change_account("Administrator", |account| account.role = "Monitoring".to_owned())
+    })
+    .unwrap();
     mine.get(LIST).fails(403, "FORBIDDEN_REQUEST");
-    house.store.delete_account("Administrator").unwrap();
+    edit(&house.store, |edit| edit.delete_account("Administrator")).unwrap();
     mine.get(LIST).fails(401, "FORBIDDEN_REQUEST");
 }
 
@@ -191,4 +197,35 @@ fn of_many_who_have_the_token_one_makes_the_account() {
     assert_eq!(house.store.accounts().unwrap()[0].role, "Administrator");
     let at = at(GUID);
     house.send(&format!("GET {at}"), &[], None).fails(401, "FORBIDDEN_REQUEST");
+}
+
+#[test]
+fn a_server_that_does_not_say_where_requests_come_from_serves_nobody() {
+    let house = House::new();
+    let served = router(house.desk.clone());
+    let right = basic("Administrator", PASSWORD);
+    let body = json!({ "user": "Administrator", "password": PASSWORD }).to_string();
+    let requests = [
+        format!("GET {LIST} HTTP/1.1\r\nAuthorization: {right}\r\n"),
+        format!("GET {LIST} HTTP/1.1\r\n"),
+        format!("POST /api/v1/session HTTP/1.1\r\nContent-Length: {}\r\n", body.len()),
+        format!("POST /api/v1/setup HTTP/1.1\r\nContent-Length: {}\r\n", body.len()),
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let asked = tokio::task::spawn_blocking(move || {
+            let rest = "Host: x\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n";
+            for head in requests {
+                let body = if head.starts_with("POST") { &*body } else { "" };
+                let reply = raw(addr, format!("{head}{rest}{body}").as_bytes());
+                reply.fails(500, "RUNTIME_FAILURE");
+            }
+        });
+        tokio::select! {
+            served = async { axum::serve(listener, served).await } => served.unwrap(),
+            asked = asked => asked.unwrap(),
+        }
+    });
 }

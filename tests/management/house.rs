@@ -13,7 +13,7 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use causeway::{
     management::{
-        Carrier, ChannelReport,
+        Carrier, ChannelReport, FileManaged, Latency,
         accounts::{Role, hash},
         rest::{Desk, router},
         store::{Account, Channel, Owner, Store, Subaccount},
@@ -22,6 +22,8 @@ use causeway::{
 };
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+
+use crate::store::{FURNISHED, edit};
 
 pub(crate) const PASSWORD: &str = "vier alte Züge";
 pub(crate) const REGION: &str = "cf.eu12.example.com";
@@ -42,6 +44,10 @@ pub(crate) struct Recorder {
     /// What is to be wrong with channels on these ports.
     pub(crate) broken: Mutex<BTreeMap<u16, &'static str>>,
     pub(crate) turns: Mutex<usize>,
+    /// What the configuration file names.
+    pub(crate) file: Mutex<FileManaged>,
+    /// Open streams of channels, and bytes from and to their services.
+    pub(crate) figures: Mutex<BTreeMap<i64, (u64, u64, u64)>>,
 }
 
 impl Recorder {
@@ -67,20 +73,34 @@ impl Carrier for Recorder {
     }
 
     fn channel(&self, id: i64) -> Option<ChannelReport> {
-        let carried = self.carried.lock().unwrap();
-        let (_, channels) = carried.iter().find(|(one, channels)| {
+        let mut all = self.carried();
+        all.extend(self.file.lock().unwrap().subaccounts.clone());
+        let (_, channels) = all.iter().find(|(one, channels)| {
             one.connected && channels.iter().any(|channel| channel.id == id && channel.enabled)
         })?;
         let made = &channels.iter().find(|channel| channel.id == id)?.made;
         let problem = self.broken.lock().unwrap().get(&made.port).map(|why| (*why).to_owned());
-        Some(match problem {
-            Some(_) => ChannelReport { open: 0, connected_since: None, problem },
-            None => ChannelReport {
-                open: made.connections,
-                connected_since: Some(SINCE),
-                problem: None,
-            },
+        let works = problem.is_none();
+        let figures = self.figures.lock().unwrap().get(&id).copied();
+        let (open_streams, received, sent) = figures.unwrap_or_default();
+        Some(ChannelReport {
+            open: if works { made.connections } else { 0 },
+            connected_since: works.then_some(SINCE),
+            problem,
+            open_streams,
+            received,
+            sent,
         })
+    }
+
+    fn of_file(&self) -> FileManaged {
+        self.file.lock().unwrap().clone()
+    }
+
+    fn latency(&self) -> Vec<Latency> {
+        let us = Duration::from_micros;
+        let [p50, p90, p99, max] = [us(100), us(200), us(300), us(4000)];
+        vec![Latency { name: "open", count: 7, p50, p90, p99, max }]
     }
 }
 
@@ -89,6 +109,7 @@ pub(crate) struct House {
     pub(crate) addr: SocketAddr,
     pub(crate) carrier: Arc<Recorder>,
     pub(crate) store: Arc<Store>,
+    pub(crate) desk: Arc<Desk>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     place: tempfile::TempDir,
@@ -123,17 +144,18 @@ impl House {
         let addr = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
+        let served = router(desk.clone());
         let thread = std::thread::spawn(move || {
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                let service = router(desk).into_make_service_with_connect_info::<SocketAddr>();
+                let service = served.into_make_service_with_connect_info::<SocketAddr>();
                 tokio::select! {
                     served = axum::serve(listener, service) => served.unwrap(),
                     _ = stopped => {}
                 }
             });
         });
-        Self { addr, carrier, store, stop: Some(stop), thread: Some(thread), place }
+        Self { addr, carrier, store, desk, stop: Some(stop), thread: Some(thread), place }
     }
 
     /// Another process over the same directory.
@@ -160,15 +182,12 @@ impl House {
             certificate: None,
             created_at: 1,
         };
-        self.store.add_account(&account).unwrap();
+        edit(&self.store, |edit| edit.add_account(&account)).unwrap();
     }
 
     /// Sends a request as it is given and reads the answer to its end.
     pub(crate) fn raw(&self, request: &[u8]) -> Reply {
-        let mut stream = TcpStream::connect(self.addr).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(request).unwrap();
-        Reply::read(&mut stream)
+        raw(self.addr, request)
     }
 
     /// With headers, and a body where there is one.
@@ -208,9 +227,10 @@ impl House {
         Client { house: self, headers: Vec::new() }
     }
 
-    /// What was written to the log of changes, newest first.
+    /// What requests had written to the log of changes, newest first.
     pub(crate) fn changes(&self) -> Vec<String> {
-        let changes = self.store.changes(None, 10_000).unwrap();
+        let mut changes = self.store.changes(None, 10_000).unwrap();
+        changes.retain(|one| one.what != FURNISHED);
         let line = |one: causeway::management::store::Change| {
             format!("{}@{} {}", one.account, one.source, one.what)
         };
@@ -222,6 +242,14 @@ impl Drop for House {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Sends a request as it is given and reads the answer to its end.
+pub(crate) fn raw(addr: SocketAddr, request: &[u8]) -> Reply {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(request).unwrap();
+    Reply::read(&mut stream)
 }
 
 /// The value of `Authorization`.

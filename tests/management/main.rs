@@ -3,11 +3,16 @@
 // Helpers of tests may unwrap like the tests themselves.
 #![allow(clippy::unwrap_used)]
 
+mod accounts;
 mod callers;
+mod file;
 mod house;
 mod many;
 mod matrix;
+mod monitoring;
+mod page;
 mod replay;
 mod store;
 mod storm;
+mod transfer;
 mod wrong;

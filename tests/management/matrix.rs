@@ -6,8 +6,8 @@ use causeway::management::{accounts::Role, store::Subaccount};
 use serde_json::{Value, json};
 
 use crate::{
-    house::{Client, GUID, House, REGION, at, channel, material, owner, subaccount},
-    store::made,
+    house::{Client, GUID, House, PASSWORD, REGION, at, channel, material, owner, subaccount},
+    store::{edit, made},
 };
 
 /// Roles by their letters: Administrator, Subaccount administrator, Display, Monitoring.
@@ -20,16 +20,41 @@ type Route = (&'static str, &'static str, Option<Value>, u16, &'static str, &'st
 fn routes() -> Vec<Route> {
     let material = material(GUID);
     let renewed = json!({ "certificate": material[0], "privateKey": material[1] });
+    let imported = json!({ "version": 1, "channels": [channel(3200)] });
+    let account = json!({ "user": "new", "password": PASSWORD, "role": "Display" });
+    let role = json!({ "role": "Monitoring" });
+    let weak = json!({ "old": PASSWORD, "new": "short" });
     let on = |name: &str| Some(json!({ name: true }));
     vec![
         ("GET", "/api/v1/session", None, 200, "ASDM", "ASDM"),
         ("GET", "/api/v1/connector/version", None, 200, "ASDM", "ASDM"),
+        ("GET", "/api/v1/changes", None, 200, "A", "A"),
+        ("GET", "/api/v1/configuration/accounts", None, 200, "A", "A"),
+        ("POST", "/api/v1/configuration/accounts", Some(account), 201, "A", "A"),
+        ("PUT", "/api/v1/configuration/accounts/<user>", Some(role), 204, "A", "A"),
+        ("DELETE", "/api/v1/configuration/accounts/<user>", None, 204, "A", "A"),
+        ("GET", "/api/v1/usage", None, 200, "ADM", "ADM"),
+        ("DELETE", "/api/v1/usage", None, 204, "A", "A"),
+        ("GET", "/api/v1/latency", None, 200, "ADM", "ADM"),
+        ("GET", "/api/monitoring/subaccounts", None, 200, "AM", "AM"),
+        ("GET", "/api/monitoring/connections/serviceChannels", None, 200, "AM", "AM"),
+        ("GET", "/api/monitoring/usage", None, 200, "AM", "AM"),
+        ("GET", "/api/monitoring/certificates", None, 200, "AM", "AM"),
+        ("GET", "/api/monitoring/certificates/expired", None, 200, "AM", "AM"),
+        ("GET", "/api/monitoring/certificates/expiring", None, 200, "AM", "AM"),
+        ("GET", "/api/monitoring/certificates/ok", None, 200, "AM", "AM"),
+        ("GET", "/api/monitoring/alerts", None, 200, "AM", "AM"),
+        ("GET", "/api/monitoring/memory", None, 200, "AM", "AM"),
+        ("GET", "/api/monitoring/cpu", None, 200, "AM", "AM"),
+        ("GET", "/api/monitoring/disk", None, 200, "AM", "AM"),
         ("GET", "/api/v1/configuration/subaccounts", None, 200, "ASD", "ASD"),
         ("POST", "/api/v1/configuration/subaccounts", Some(subaccount("new")), 201, "AS", "AS"),
         ("GET", "S", None, 200, "ASD", "ASD"),
         ("PUT", "S", Some(json!({ "description": "x" })), 200, "AS", "A"),
         ("PUT", "S/state", on("connected"), 204, "AS", "A"),
         ("POST", "S/validity", Some(renewed), 200, "AS", "A"),
+        ("GET", "S/channels/export", None, 200, "ASD", "ASD"),
+        ("POST", "S/channels/import", Some(imported), 200, "AS", "A"),
         ("GET", "S/channels/K8S", None, 200, "ASDM", "ASDM"),
         ("POST", "S/channels/K8S", Some(channel(3000)), 201, "AS", "A"),
         ("GET", "S/channels/K8S/<id>", None, 200, "ASDM", "ASDM"),
@@ -39,7 +64,8 @@ fn routes() -> Vec<Route> {
         ("DELETE", "S/channels/K8S", None, 204, "AS", "A"),
         ("DELETE", "S/channels", None, 204, "AS", "A"),
         ("DELETE", "S", None, 204, "AS", "A"),
-        // Last, as it ends the session.
+        // Last, as they end the session; a password that is not changed ends none.
+        ("PUT", "/api/v1/password", Some(weak), 400, "ASDM", "ASDM"),
         ("DELETE", "/api/v1/session", None, 204, "ASDM", "ASDM"),
     ]
 }
@@ -47,8 +73,14 @@ fn routes() -> Vec<Route> {
 /// A subaccount with one channel and nothing else; says the channel's id.
 fn furnish(house: &House, managed: bool) -> i64 {
     for one in house.store.subaccounts().unwrap() {
-        house.store.delete_subaccount(&one.owner).unwrap();
+        edit(&house.store, |edit| edit.delete_subaccount(&one.owner)).unwrap();
     }
+    for one in house.store.accounts().unwrap() {
+        if Role::of(&one.name).is_none() {
+            edit(&house.store, |edit| edit.delete_account(&one.name)).unwrap();
+        }
+    }
+    house.add_account("somebody", "Display");
     let [certificate, private_key, authorities] = material(GUID);
     let one = Subaccount {
         owner: owner(GUID),
@@ -58,12 +90,14 @@ fn furnish(house: &House, managed: bool) -> i64 {
         managed,
         ..crate::store::subaccount(GUID)
     };
-    house.store.add_subaccount(&one).unwrap();
-    house.store.add_channel(&owner(GUID), &made(3100)).unwrap()
+    edit(&house.store, |edit| edit.add_subaccount(&one)).unwrap();
+    edit(&house.store, |edit| edit.add_channel(&owner(GUID), &made(3100))).unwrap()
 }
 
 fn state(house: &House) -> String {
-    format!("{:?} {:?}", house.store.subaccounts().unwrap(), house.store.channels().unwrap())
+    let store = &house.store;
+    let (subaccounts, channels) = (store.subaccounts().unwrap(), store.channels().unwrap());
+    format!("{subaccounts:?} {channels:?} {:?}", store.accounts().unwrap())
 }
 
 fn attempt(house: &House, client: &Client<'_>, route: &Route, managed: bool, letter: char) {
@@ -71,7 +105,7 @@ fn attempt(house: &House, client: &Client<'_>, route: &Route, managed: bool, let
     let id = furnish(house, managed);
     let path = match path.strip_prefix('S') {
         Some(rest) => format!("{}{}", at(GUID), rest.replace("<id>", &id.to_string())),
-        None => (*path).to_owned(),
+        None => path.replace("<user>", "somebody"),
     };
     let before = state(house);
     let reply = client.ask(method, &path, body.as_ref());

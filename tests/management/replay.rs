@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{GUID, House, REGION, SINCE, at, channel, material, subaccount};
+use crate::{
+    file::entry,
+    house::{GUID, House, REGION, SINCE, at, channel, material, subaccount},
+};
 
 const BASE: &str = "https://connector:8443";
 
@@ -30,6 +33,7 @@ fn shown(id: i64, port: u16, comment: &str, connections: usize) -> Value {
         "mode": "multiplexed",
         "allowedSources": [],
         "bytesPerSecondMax": 0,
+        "managedBy": "rest",
         "_links": { "self": { "href": link }, "state": { "href": format!("{link}/state") } },
     })
 }
@@ -189,6 +193,7 @@ fn a_subaccount_is_made_edited_connected_renewed_and_deleted() {
         "displayName": "Plant",
         "description": "",
         "isManaged": true,
+        "managedBy": "rest",
         "tunnel": {
             "state": "Connected",
             "connectedSinceTimeStamp": 0,
@@ -209,8 +214,7 @@ fn a_subaccount_is_made_edited_connected_renewed_and_deleted() {
     assert!(!made.body.contains("PRIVATE KEY"), "keys are not shown");
     assert_eq!(client.get(&at(GUID)).json(), expected);
     client.ask("POST", list, Some(&wanted)).fails(409, "INVALID_CONFIGURATION");
-    let in_list = json!([{ "regionHost": REGION, "subaccount": GUID, "locationID": "" }]);
-    assert_eq!(client.get(list).json(), in_list);
+    assert_eq!(client.get(list).json(), json!([entry(GUID, "rest")]));
 
     let edit = json!({ "locationID": "muc", "displayName": "", "description": "Halle 3" });
     let edited = client.ask("PUT", &at(GUID), Some(&edit)).json();
@@ -242,7 +246,21 @@ fn a_subaccounts_tunnel_tells_what_its_channels_do() {
     for port in [3000, 3001] {
         client.ask("POST", &channels, Some(&channel(port))).is_empty(201);
     }
-    let tunnel = || client.get(&at(GUID)).json()["tunnel"].clone();
+    let monitor = house.log_in("Monitoring");
+    let tunnel = || {
+        let one = client.get(&at(GUID)).json();
+        let expected = json!({
+            "regionHost": REGION,
+            "subaccount": GUID,
+            "displayName": "",
+            "description": "",
+            "locationID": "",
+            "tunnel": one["tunnel"],
+        });
+        let monitored = monitor.get("/api/monitoring/subaccounts").json();
+        assert_eq!(monitored, json!({ "subaccounts": [expected], "version": 1 }));
+        one["tunnel"].clone()
+    };
     let on = json!({ "enabled": true });
     client.ask("PUT", &format!("{channels}/1/state"), Some(&on)).is_empty(204);
     let of = |state: &str| {
@@ -306,6 +324,20 @@ fn every_change_is_written_down_and_what_was_made_is_there_after_a_restart() {
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
     for (line, expected) in lines.iter().zip(expected) {
         assert!(line.starts_with(&format!("Administrator@127.0.0.1 {expected}")), "{line}");
+    }
+    let page = client.get("/api/v1/changes").json();
+    let first = &page.as_array().unwrap()[0];
+    assert_eq!((&page[8]["id"], &first["id"]), (&json!(5), &json!(13)));
+    assert_eq!(
+        (&first["account"], &first["source"]),
+        (&json!("Administrator"), &json!("127.0.0.1"))
+    );
+    assert_eq!(first["what"], format!("connected subaccount {of}"));
+    assert!(first["timestamp"].as_i64() > Some(SINCE / 2));
+    let rest = client.get("/api/v1/changes?before=3").json();
+    assert_eq!(rest, json!([page[11], page[12]]));
+    for wrong in ["?before=x", "?after=3"] {
+        client.get(&format!("/api/v1/changes{wrong}")).fails(400, "INVALID_REQUEST");
     }
     let before = client.get(&channels).json();
     let house = house.again();

@@ -5,8 +5,22 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use causeway::{
     limits,
-    management::store::{Account, ChannelMode, Hour, Made, Owner, Store, StoreError, Subaccount},
+    management::store::{
+        Account, By, ChannelMode, Edit, Hour, Made, Owner, Store, StoreError, Subaccount, Total,
+    },
 };
+
+/// What the log of changes says of what tests put there.
+pub(crate) const FURNISHED: &str = "furnished it";
+
+/// Changes something as somebody does.
+pub(crate) fn edit<T>(
+    store: &Store,
+    work: impl FnOnce(&Edit<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let by = By { at: 1, account: "ada", source: "127.0.0.1" };
+    store.change(&by, |edit| Ok((work(edit)?, FURNISHED.to_owned()))).map(|(done, _)| done)
+}
 
 pub(crate) fn owner(subaccount: &str) -> Owner {
     Owner { region_host: "cp.example.com".to_owned(), subaccount: subaccount.to_owned() }
@@ -62,11 +76,10 @@ fn what_was_made_is_there_again() {
     };
     let id = {
         let store = Store::open(&directory).unwrap();
-        store.add_subaccount(&subaccount("a")).unwrap();
-        let id = store.add_channel(&owner("a"), &made(5001)).unwrap();
-        store.add_account(&ada).unwrap();
-        store.note_change(1, "ada", "127.0.0.1", "made a channel").unwrap();
-        store.add_usage(&[Hour { channel: id, hour: 7, received: 1, sent: 2 }]).unwrap();
+        edit(&store, |edit| edit.add_subaccount(&subaccount("a"))).unwrap();
+        let id = edit(&store, |edit| edit.add_channel(&owner("a"), &made(5001))).unwrap();
+        edit(&store, |edit| edit.add_account(&ada)).unwrap();
+        store.add_usage(&[Hour { channel: id, hour: 7, received: 1, sent: 2 }], &[]).unwrap();
         store.set_setting("x", Some("y")).unwrap();
         id
     };
@@ -81,8 +94,11 @@ fn what_was_made_is_there_again() {
     assert_eq!((channels.len(), channels[0].id, &channels[0].made), (1, id, &made(5001)));
     assert!(!channels[0].enabled, "new ones are not");
     assert_eq!(store.account("ada").unwrap(), Some(ada));
-    assert_eq!(store.changes(None, 10).unwrap()[0].what, "made a channel");
-    assert_eq!(store.usage().unwrap().len(), 1);
+    let changes = store.changes(None, 10).unwrap();
+    let said: Vec<&str> = changes.iter().map(|one| one.what.as_str()).collect();
+    assert_eq!((said, changes[0].account.as_str()), (vec![FURNISHED; 3], "ada"));
+    assert_eq!(store.usage(0).unwrap().len(), 1);
+    assert_eq!(store.totals().unwrap().totals, [Total { channel: id, received: 1, sent: 2 }]);
     assert_eq!(store.setting("x").unwrap().as_deref(), Some("y"));
 }
 
@@ -90,23 +106,25 @@ fn what_was_made_is_there_again() {
 fn ids_are_never_given_again_and_lists_begin_with_the_newest() {
     let place = place();
     let store = Store::open(place.path()).unwrap();
-    store.add_subaccount(&subaccount("a")).unwrap();
-    store.add_subaccount(&subaccount("b")).unwrap();
+    edit(&store, |edit| edit.add_subaccount(&subaccount("a"))).unwrap();
+    edit(&store, |edit| edit.add_subaccount(&subaccount("b"))).unwrap();
     let ids: Vec<i64> = ["a", "b", "a"]
         .iter()
         .enumerate()
-        .map(|(port, name)| store.add_channel(&owner(name), &made(port as u16 + 1)).unwrap())
+        .map(|(port, name)| {
+            edit(&store, |edit| edit.add_channel(&owner(name), &made(port as u16 + 1))).unwrap()
+        })
         .collect();
     assert_eq!(ids, [1, 2, 3]);
     let listed = |name| -> Vec<i64> {
         store.channels_of(&owner(name)).unwrap().iter().map(|channel| channel.id).collect()
     };
     assert_eq!((listed("a"), listed("b")), (vec![3, 1], vec![2]));
-    store.delete_channel(&owner("a"), 3).unwrap();
-    assert_eq!(store.add_channel(&owner("a"), &made(9)).unwrap(), 4);
-    assert_eq!(store.delete_channels_of(&owner("a")).unwrap(), 2);
+    edit(&store, |edit| edit.delete_channel(&owner("a"), 3)).unwrap();
+    assert_eq!(edit(&store, |edit| edit.add_channel(&owner("a"), &made(9))).unwrap(), 4);
+    assert_eq!(edit(&store, |edit| edit.delete_channels_of(&owner("a"))).unwrap(), 2);
     assert_eq!(store.channels().unwrap().len(), 1);
-    store.delete_subaccount(&owner("b")).unwrap();
+    edit(&store, |edit| edit.delete_subaccount(&owner("b"))).unwrap();
     assert!(store.channels().unwrap().is_empty(), "its channels went with it");
 }
 
@@ -115,19 +133,28 @@ fn a_channel_is_changed_by_its_owner_alone() {
     let place = place();
     let store = Store::open(place.path()).unwrap();
     for name in ["a", "b"] {
-        store.add_subaccount(&subaccount(name)).unwrap();
+        edit(&store, |edit| edit.add_subaccount(&subaccount(name))).unwrap();
     }
-    let id = store.add_channel(&owner("a"), &made(5001)).unwrap();
+    let id = edit(&store, |edit| edit.add_channel(&owner("a"), &made(5001))).unwrap();
     let (before, after) =
-        store.change_channel(&owner("a"), id, |channel| channel.enabled = true).unwrap();
+        edit(&store, |edit| edit.change_channel(&owner("a"), id, |channel| channel.enabled = true))
+            .unwrap();
     assert!(!before.enabled && after.enabled);
-    let anothers = store.change_channel(&owner("b"), id, |channel| channel.enabled = false);
+    let anothers = edit(&store, |edit| {
+        edit.change_channel(&owner("b"), id, |channel| channel.enabled = false)
+    });
     assert!(matches!(anothers, Err(StoreError::Unknown(_))));
-    assert!(matches!(store.delete_channel(&owner("b"), id), Err(StoreError::Unknown(_))));
+    assert!(matches!(
+        edit(&store, |edit| edit.delete_channel(&owner("b"), id)),
+        Err(StoreError::Unknown(_))
+    ));
     assert!(store.channels().unwrap()[0].enabled);
     let none = store.channels_of(&owner("c")).unwrap_err().to_string();
     assert_eq!(none, "Subaccount with value 'c@cp.example.com' does not exist");
-    assert!(matches!(store.add_subaccount(&subaccount("a")), Err(StoreError::Exists(_))));
+    assert!(matches!(
+        edit(&store, |edit| edit.add_subaccount(&subaccount("a"))),
+        Err(StoreError::Exists(_))
+    ));
 }
 
 #[test]
@@ -135,22 +162,100 @@ fn tables_are_bounded() {
     let place = place();
     let store = Store::open(place.path()).unwrap();
     for number in 0..limits::SUBACCOUNTS_MANAGED_MAX {
-        store.add_subaccount(&subaccount(&number.to_string())).unwrap();
+        edit(&store, |edit| edit.add_subaccount(&subaccount(&number.to_string()))).unwrap();
     }
-    assert!(matches!(store.add_subaccount(&subaccount("x")), Err(StoreError::Full { .. })));
-    store.add_channel(&owner("1"), &made(1)).unwrap();
+    assert!(matches!(
+        edit(&store, |edit| edit.add_subaccount(&subaccount("x"))),
+        Err(StoreError::Full { .. })
+    ));
+    edit(&store, |edit| edit.add_channel(&owner("1"), &made(1))).unwrap();
     for number in 0..limits::CHANGES_KEPT + 5 {
-        store.note_change(number as i64, "ada", "::1", "x").unwrap();
+        let by = By { at: number as i64, account: "ada", source: "::1" };
+        store.change(&by, |_| Ok::<_, StoreError>(((), "x".to_owned()))).unwrap();
     }
     let kept = store.changes(None, usize::MAX >> 1).unwrap();
     assert_eq!(kept.len(), limits::CHANGES_KEPT);
     assert_eq!(kept[0].at, limits::CHANGES_KEPT as i64 + 4);
     assert_eq!(store.changes(Some(kept[2].number), 1).unwrap()[0], kept[3]);
+}
+
+#[test]
+fn a_change_is_kept_with_its_line_in_the_log_or_not_at_all() {
+    let place = place();
+    let store = Store::open(place.path()).unwrap();
+    edit(&store, |edit| edit.add_subaccount(&subaccount("a"))).unwrap();
+    let by = By { at: 2, account: "bob", source: "::1" };
+    let failed = store.change(&by, |edit| {
+        edit.add_channel(&owner("a"), &made(1))?;
+        edit.add_channel(&owner("nobody"), &made(1))?;
+        Ok::<_, StoreError>(((), "made two".to_owned()))
+    });
+    assert!(matches!(failed, Err(StoreError::Unknown(_))), "{failed:?}");
+    assert_eq!((store.channels().unwrap(), store.changes(None, 10).unwrap().len()), (vec![], 1));
+    let done = store.change(&by, |edit| {
+        let id = edit.add_channel(&owner("a"), &made(1))?;
+        Ok::<_, StoreError>((id, format!("made {id}")))
+    });
+    assert_eq!(done.unwrap(), (1, "made 1".to_owned()));
+    let line = &store.changes(None, 1).unwrap()[0];
+    let said = (line.at, line.account.as_str(), line.source.as_str(), line.what.as_str());
+    assert_eq!(said, (2, "bob", "::1", "made 1"));
+}
+
+#[test]
+fn use_is_kept_for_a_day_by_the_hour_and_in_all_until_its_channel_goes() {
+    let place = place();
+    let store = Store::open(place.path()).unwrap();
+    edit(&store, |edit| edit.add_subaccount(&subaccount("a"))).unwrap();
+    edit(&store, |edit| edit.add_channel(&owner("a"), &made(1))).unwrap();
+    let of_file = limits::CHANNEL_ID_MANAGED_MAX + 7;
     let hour = |hour| Hour { channel: 1, hour, received: 10, sent: 1 };
-    store.add_usage(&[hour(100), hour(100), Hour { channel: 77, ..hour(100) }]).unwrap();
-    assert_eq!(store.usage().unwrap(), [Hour { received: 20, sent: 2, ..hour(100) }]);
-    store.add_usage(&[hour(100 + limits::USAGE_HOURS_KEPT)]).unwrap();
-    assert_eq!(store.usage().unwrap().len(), 1, "a day and not more");
+    let of = |channel, hour_of| Hour { channel, ..hour(hour_of) };
+    let hours = [hour(100), hour(100), of(77, 100), of(of_file, 100), of(of_file + 1, 100)];
+    store.add_usage(&hours, &[of_file]).unwrap();
+    let twice = Hour { received: 20, sent: 2, ..hour(100) };
+    assert_eq!(store.usage(0).unwrap(), [twice, of(of_file, 100)]);
+    store.add_usage(&[hour(100 + limits::USAGE_HOURS_KEPT)], &[of_file]).unwrap();
+    assert_eq!(store.usage(0).unwrap().len(), 1, "a day and not more");
+    assert_eq!(store.usage(101 + limits::USAGE_HOURS_KEPT).unwrap(), []);
+    let total = |channel, received, sent| Total { channel, received, sent };
+    drop(store);
+    let store = Store::open(place.path()).unwrap();
+    let totals = || store.totals().unwrap();
+    assert_eq!(totals().totals, [total(1, 30, 3), total(of_file, 10, 1)]);
+    store.add_usage(&[hour(130)], &[]).unwrap();
+    assert_eq!(totals().totals, [total(1, 40, 4)], "the file names it no more");
+    let since = totals().since;
+    edit(&store, |edit| edit.reset_usage(since + 5)).unwrap();
+    assert_eq!(
+        (totals().since, totals().totals, store.usage(0).unwrap()),
+        (since + 5, vec![], vec![])
+    );
+    store.add_usage(&[hour(130)], &[]).unwrap();
+    edit(&store, |edit| edit.delete_subaccount(&owner("a"))).unwrap();
+    assert_eq!((totals().totals, store.usage(0).unwrap()), (vec![], vec![]));
+}
+
+#[test]
+fn a_store_of_the_first_form_is_brought_to_this_one_with_what_it_has() {
+    let place = place();
+    let path = place.path().join("store.sqlite");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../../src/management/store/form-1.sql")).unwrap();
+    old.execute_batch(
+        "INSERT INTO subaccounts VALUES ('h', 'a', '', '', '', 1, 0, NULL, '', '', 1);
+         INSERT INTO channels VALUES (5, 'h', 'a', 'c', 's', 1, 1, 0, '', '::1', 'direct', '', 0);
+         INSERT INTO hours VALUES (5, 100, 1, 2), (5, 101, 10, 20);
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    let store = Store::open(place.path()).unwrap();
+    assert_eq!(store.usage(0).unwrap().len(), 2);
+    let totals = store.totals().unwrap();
+    assert_eq!(totals.since, 100 * 3_600_000);
+    assert_eq!(totals.totals, [Total { channel: 5, received: 11, sent: 22 }]);
+    assert_eq!(store.channels().unwrap()[0].id, 5);
 }
 
 #[test]
@@ -161,7 +266,7 @@ fn what_cannot_be_used_is_refused_in_words() {
     assert!(words.contains("another process uses it"), "{words}");
     let copy = place.path().join("copy");
     fs::create_dir(&copy).unwrap();
-    store.add_subaccount(&subaccount("a")).unwrap();
+    edit(&store, |edit| edit.add_subaccount(&subaccount("a"))).unwrap();
     store.back_up(&copy.join("store.sqlite")).unwrap();
     assert_eq!(Store::open(&copy).unwrap().subaccounts().unwrap().len(), 1);
     drop(store);

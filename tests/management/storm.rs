@@ -10,9 +10,12 @@ use std::{
     time::Duration,
 };
 
-use causeway::management::store::Store;
+use causeway::{
+    limits,
+    management::store::{By, Edit, Store, StoreError},
+};
 
-use crate::store::{made, owner, subaccount};
+use crate::store::{edit, made, owner, subaccount};
 
 const KILLS: u32 = 200;
 const PLACE: &str = "CAUSEWAY_STORM_PLACE";
@@ -23,18 +26,49 @@ const PLACE: &str = "CAUSEWAY_STORM_PLACE";
 fn writes_until_it_is_killed() {
     let Ok(place) = env::var(PLACE) else { return };
     let store = Store::open(Path::new(&place)).unwrap();
-    let _ = store.add_subaccount(&subaccount("a"));
+    let _ = edit(&store, |edit| edit.add_subaccount(&subaccount("a")));
     let mut out = std::io::stdout();
     for turn in 0_u16.. {
-        let id = store.add_channel(&owner("a"), &made(turn)).unwrap();
+        let id = noted(&store, "add", |edit| edit.add_channel(&owner("a"), &made(turn)));
         writeln!(out, "ack add {id} {turn}").unwrap();
-        store.change_channel(&owner("a"), id, |channel| channel.enabled = true).unwrap();
+        noted(&store, "enable", |edit| {
+            edit.change_channel(&owner("a"), id, |channel| channel.enabled = true).map(|_| id)
+        });
         writeln!(out, "ack enable {id} {turn}").unwrap();
         if turn % 3 == 0 {
-            store.delete_channel(&owner("a"), id).unwrap();
+            noted(&store, "delete", |edit| edit.delete_channel(&owner("a"), id).map(|_| id));
             writeln!(out, "ack delete {id} {turn}").unwrap();
         }
     }
+}
+
+/// Does something to a channel, with a line in the log that says so.
+fn noted(
+    store: &Store,
+    what: &str,
+    work: impl FnOnce(&Edit<'_>) -> Result<i64, StoreError>,
+) -> i64 {
+    let by = By { at: 1, account: "ada", source: "::1" };
+    let done = store.change(&by, |edit| {
+        let id = work(edit)?;
+        Ok::<_, StoreError>((id, format!("{what} {id}")))
+    });
+    done.unwrap().0
+}
+
+/// What the log of changes says of which channels there are, and whether each is enabled.
+fn by_the_log(store: &Store) -> BTreeMap<i64, bool> {
+    let mut told = BTreeMap::new();
+    for line in store.changes(None, limits::CHANGES_KEPT).unwrap().iter().rev() {
+        let Some((what, id)) = line.what.split_once(' ') else { continue };
+        let Ok(id) = id.parse() else { continue };
+        match what {
+            "add" => told.insert(id, false),
+            "enable" => told.insert(id, true),
+            _ => told.remove(&id),
+        };
+    }
+    told
 }
 
 /// The last that was acknowledged of a channel.
@@ -99,8 +133,9 @@ fn whatever_was_acknowledged_survives_a_kill_at_any_moment() {
                 (last, found) => panic!("kill {kill}: channel {id} {last:?}, found {found:?}"),
             }
         }
-        for id in there.keys() {
-            store.delete_channel(&owner("a"), *id).unwrap();
+        assert_eq!(by_the_log(&store), there, "kill {kill}: each change and its line, or neither");
+        for id in there.into_keys() {
+            noted(&store, "delete", |edit| edit.delete_channel(&owner("a"), id).map(|_| id));
         }
     }
     println!("{acknowledged} channels acknowledged over {KILLS} kills");

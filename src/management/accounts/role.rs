@@ -22,6 +22,8 @@ pub enum Permission {
     SeeChannels,
     /// To look at what runs: connections, use, certificates, alerts.
     SeeMonitoring,
+    /// To look at figures of it: use by the hour, latency.
+    SeeFigures,
     /// To change channels and subaccounts; of managed ones only administrators may.
     Configure {
         /// Whether the subaccount is a managed one.
@@ -59,13 +61,21 @@ impl Role {
         match (self, what) {
             (Self::Administrator, _) => true,
             (_, Permission::Administer | Permission::Configure { managed: true }) => false,
-            (Self::SubaccountAdministrator, Permission::SeeMonitoring) => false,
+            (Self::SubaccountAdministrator, Permission::SeeMonitoring | Permission::SeeFigures) => {
+                false
+            }
             (Self::SubaccountAdministrator, _) => true,
             (Self::Display, what) => {
-                matches!(what, Permission::SeeConfiguration | Permission::SeeChannels)
+                matches!(
+                    what,
+                    Permission::SeeConfiguration | Permission::SeeChannels | Permission::SeeFigures
+                )
             }
             (Self::Monitoring, what) => {
-                matches!(what, Permission::SeeMonitoring | Permission::SeeChannels)
+                matches!(
+                    what,
+                    Permission::SeeMonitoring | Permission::SeeChannels | Permission::SeeFigures
+                )
             }
         }
     }
@@ -82,16 +92,17 @@ mod tests {
             SeeConfiguration,
             SeeChannels,
             SeeMonitoring,
+            SeeFigures,
             Configure { managed: false },
             Configure { managed: true },
             Administer,
         ];
         let may = |role: Role| asked.map(|what| role.may(what));
-        assert_eq!(may(Role::Administrator), [true; 6]);
-        let of_subaccounts = [true, true, false, true, false, false];
+        assert_eq!(may(Role::Administrator), [true; 7]);
+        let of_subaccounts = [true, true, false, false, true, false, false];
         assert_eq!(may(Role::SubaccountAdministrator), of_subaccounts);
-        assert_eq!(may(Role::Display), [true, true, false, false, false, false]);
-        assert_eq!(may(Role::Monitoring), [false, true, true, false, false, false]);
+        assert_eq!(may(Role::Display), [true, true, false, true, false, false, false]);
+        assert_eq!(may(Role::Monitoring), [false, true, true, true, false, false, false]);
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Opened {
 #[derive(Debug, Default)]
 pub struct Sessions {
     open: HashMap<Secret, Session>,
+    /// How often all of an account were ended.
+    endings: u64,
 }
 
 impl Sessions {
@@ -90,8 +92,16 @@ impl Sessions {
         self.open.remove(&Secret::of(id)).is_some()
     }
 
+    /// Changes whenever all sessions of some account are ended: whoever was found to know a
+    /// password before that may know an old one.
+    #[must_use]
+    pub fn endings(&self) -> u64 {
+        self.endings
+    }
+
     /// Ends all of an account: it is gone, or has another role or password.
     pub fn close_all_of(&mut self, account: &str) {
+        self.endings += 1;
         self.open.retain(|_, session| session.account != account);
     }
 }
@@ -134,7 +144,9 @@ mod tests {
         let second = sessions.open("ada", Role::Administrator, now);
         assert!(sessions.close(&first.id) && !sessions.close(&first.id));
         assert!(sessions.find(&second.id, now).is_some());
+        let endings = sessions.endings();
         sessions.close_all_of("ada");
+        assert_ne!(sessions.endings(), endings);
         assert!(sessions.find(&second.id, now).is_none());
     }
 

@@ -23,6 +23,11 @@ pub(super) struct Fields(Map<String, Value>);
 impl Fields {
     /// Reads the body of a request.
     pub(super) async fn read(request: Request) -> Result<Self, Failure> {
+        Self::read_up_to(request, MANAGEMENT_BODY_BYTES_MAX).await
+    }
+
+    /// Reads one of at most so many bytes.
+    pub(super) async fn read_up_to(request: Request, bytes_max: usize) -> Result<Self, Failure> {
         if !is_json(request.headers()) {
             return Err(Failure::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -31,16 +36,16 @@ impl Fields {
             ));
         }
         let too_large = || {
-            let message = format!("the body has more than {MANAGEMENT_BODY_BYTES_MAX} bytes");
+            let message = format!("the body has more than {bytes_max} bytes");
             Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID_REQUEST", message)
         };
         let told = request.headers().get(CONTENT_LENGTH).and_then(|told| told.to_str().ok());
         let told = told.and_then(|told| told.parse::<usize>().ok());
-        if told.is_some_and(|told| told > MANAGEMENT_BODY_BYTES_MAX) {
+        if told.is_some_and(|told| told > bytes_max) {
             return Err(too_large());
         }
         // It ends early as well where the peer goes away, and then nobody hears the answer.
-        let bytes = to_bytes(request.into_body(), MANAGEMENT_BODY_BYTES_MAX).await;
+        let bytes = to_bytes(request.into_body(), bytes_max).await;
         Self::of(&bytes.map_err(|_| too_large())?)
     }
 
@@ -50,6 +55,14 @@ impl Fields {
             Ok(_) => Err(Failure::invalid("the body has to be one JSON object")),
             Err(error) => Err(Failure::invalid(format!("the body is no JSON: {error}"))),
         }
+    }
+
+    /// Reads a body that is one yes or no.
+    pub(super) async fn flag_alone(request: Request, name: &str) -> Result<bool, Failure> {
+        let mut fields = Self::read(request).await?;
+        let flag = fields.flag(name)?;
+        fields.end(&[])?;
+        flag.ok_or_else(|| Failure::invalid(format!("{name} is missing")))
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
@@ -108,11 +121,6 @@ impl Fields {
         }
     }
 
-    /// A yes or no that has to be there.
-    pub(super) fn required_flag(&mut self, name: &str) -> Result<bool, Failure> {
-        self.flag(name)?.ok_or_else(|| Failure::invalid(format!("{name} is missing")))
-    }
-
     /// A list of texts.
     pub(super) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Failure> {
         let wrong = || Failure::invalid(format!("{name} has to be a list of strings"));
@@ -123,6 +131,21 @@ impl Fields {
             _ => Err(wrong()),
         };
         list.into_iter().map(text).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// A list of objects that has to be there, of at most so many.
+    pub(super) fn list(&mut self, name: &str, max: usize) -> Result<Vec<Self>, Failure> {
+        let Some(Value::Array(list)) = self.take(name) else {
+            return Err(Failure::invalid(format!("{name} has to be a list")));
+        };
+        if list.len() > max {
+            return Err(Failure::invalid(format!("{name} has more than {max} entries")));
+        }
+        let object = |(position, value)| match value {
+            Value::Object(fields) => Ok(Self(fields)),
+            _ => Err(Failure::invalid(format!("{name}[{position}] has to be an object"))),
+        };
+        list.into_iter().enumerate().map(object).collect()
     }
 
     /// Nothing else is there but what an entity shows besides.

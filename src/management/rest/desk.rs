@@ -10,13 +10,16 @@ use std::{
 
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
+use super::{alerts::Since, usage::Counted};
 use crate::{
     limits::PASSWORDS_HASHED_AT_ONCE,
     management::{
         Carrier, Failure,
         accounts::{Caller, Lockout, Sessions, verify_nobody},
-        store::{Channel, Owner, Store, StoreError, Subaccount},
+        machine::{Meter, Ticks},
+        store::{By, Channel, Edit, Store, StoreError, Subaccount},
     },
+    tls::CertificateEntry,
 };
 
 /// Where requests are dealt with.
@@ -28,6 +31,13 @@ pub struct Desk {
     lockout: Mutex<Lockout>,
     /// Held while ports are compared and the outcome is written.
     ports: Mutex<()>,
+    /// What was counted of channels when their use was recorded last.
+    pub(super) counted: Mutex<Counted>,
+    pub(super) meter: Mutex<Meter>,
+    /// The certificate that this server itself shows.
+    pub(super) page_certificate: Mutex<Option<CertificateEntry>>,
+    /// Since when what is wrong now is known to be.
+    pub(super) alerts: Mutex<Since>,
     /// Counts what was written; the lock holds how much of that is in force.
     written: AtomicU64,
     in_force: Mutex<u64>,
@@ -48,6 +58,10 @@ impl Desk {
             sessions: Mutex::default(),
             lockout: Mutex::default(),
             ports: Mutex::default(),
+            counted: Mutex::default(),
+            meter: Mutex::new(Meter::new(Ticks::read().unwrap_or_default())),
+            page_certificate: Mutex::default(),
+            alerts: Mutex::default(),
             written: AtomicU64::new(0),
             in_force: Mutex::default(),
         };
@@ -76,43 +90,39 @@ impl Desk {
             return Ok(());
         }
         let written = self.written.load(SeqCst);
-        let mut wanted: Vec<(Subaccount, Vec<Channel>)> =
-            self.store.subaccounts()?.into_iter().map(|one| (one, Vec::new())).collect();
-        // Subaccounts come sorted. One that was added since has its turn.
-        for channel in self.store.channels()? {
-            let place = wanted.binary_search_by(|(one, _)| one.owner.cmp(&channel.owner));
-            if let Ok(place) = place {
-                wanted[place].1.push(channel);
-            }
-        }
+        let wanted: Vec<(Subaccount, Vec<Channel>)> =
+            self.stored()?.into_iter().map(|one| (one.subaccount, one.channels)).collect();
+        // What is closed or opened anew begins to count anew.
+        self.record_usage(now_ms())?;
         self.carrier.carry(&wanted);
+        self.runs(&wanted);
         *in_force = written;
         Ok(())
     }
 
-    /// Has a change in force and written down before it is acknowledged. Whether it can be
-    /// written down or not, it is in force: the store has it already.
-    pub(super) fn changed(&self, caller: &Caller, what: &str) -> Result<(), Failure> {
-        let noted = self.note(caller, what);
-        self.put_in_force()?;
-        noted
-    }
-
-    /// Writes down who changed what.
-    pub(super) fn note(&self, caller: &Caller, what: &str) -> Result<(), Failure> {
+    /// Changes something in the store, with its line in the log of changes. `work` looks at nothing
+    /// but what it is given: the store is locked meanwhile.
+    pub(super) fn write<T>(
+        &self,
+        caller: &Caller,
+        work: impl FnOnce(&Edit<'_>) -> Result<(T, String), Failure>,
+    ) -> Result<T, Failure> {
         let Caller { account, from, .. } = caller;
+        let by = By { at: now_ms(), account, source: &from.to_string() };
+        let (done, what) = self.store.change(&by, work)?;
         tracing::info!(target: "causeway::management", account, %from, "{what}");
-        self.store.note_change(now_ms(), account, &from.to_string(), what).map_err(|error| {
-            Failure::failed(format!("it was done, and not written to the log of changes: {error}"))
-        })
+        Ok(done)
     }
 
-    /// The subaccount of that name.
-    pub(super) fn subaccount(&self, owner: &Owner) -> Result<Subaccount, Failure> {
-        let found = self.store.subaccount(owner)?;
-        found.ok_or_else(|| {
-            Failure::unknown(format!("Subaccount with value {owner} does not exist"))
-        })
+    /// The same of subaccounts and channels, and it is in force when this returns.
+    pub(super) fn change<T>(
+        &self,
+        caller: &Caller,
+        work: impl FnOnce(&Edit<'_>) -> Result<(T, String), Failure>,
+    ) -> Result<T, Failure> {
+        let done = self.write(caller, work)?;
+        self.put_in_force()?;
+        Ok(done)
     }
 }
 

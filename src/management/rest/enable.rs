@@ -8,10 +8,7 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::{
-    channels::may_configure,
-    desk::{Desk, apart},
-};
+use super::desk::{Desk, apart};
 use crate::{
     limits::{ENABLE_LOOK_INTERVAL, ENABLE_TIMEOUT},
     management::{
@@ -23,9 +20,11 @@ use crate::{
 
 /// Disables one.
 pub(super) fn disable(desk: &Desk, caller: &Caller, owner: &Owner, id: i64) -> Result<(), Failure> {
-    may_configure(desk, caller, owner)?;
-    desk.store.change_channel(owner, id, |channel| channel.enabled = false)?;
-    desk.changed(caller, &format!("disabled channel {id} of {owner}"))
+    desk.may_change_channel(caller, owner, id)?;
+    desk.change(caller, |edit| {
+        edit.change_channel(owner, id, |channel| channel.enabled = false)?;
+        Ok(((), format!("disabled channel {id} of {owner}")))
+    })
 }
 
 /// Enables one and waits for its first tunnel, or for what is wrong. One that is neither open nor
@@ -53,7 +52,7 @@ pub(super) async fn enable(
 
 /// What is enabled, if its outcome is to be waited for.
 fn begin(desk: &Desk, caller: &Caller, owner: &Owner, id: i64) -> Result<Option<Made>, Failure> {
-    may_configure(desk, caller, owner)?;
+    desk.may_change_channel(caller, owner, id)?;
     let ports = desk.ports();
     let channel = desk.store.channel(owner, id)?;
     if channel.enabled {
@@ -61,9 +60,12 @@ fn begin(desk: &Desk, caller: &Caller, owner: &Owner, id: i64) -> Result<Option<
     }
     port_is_free(desk, id, &channel.made)
         .map_err(|why| Failure::failed(format!("Service channel could not be opened: {why}")))?;
-    let (_, now) = desk.store.change_channel(owner, id, |channel| channel.enabled = true)?;
+    let now = desk.write(caller, |edit| {
+        let (_, now) = edit.change_channel(owner, id, |channel| channel.enabled = true)?;
+        Ok((now, format!("enabled channel {id} of {owner}")))
+    })?;
     drop(ports);
-    desk.changed(caller, &format!("enabled channel {id} of {owner}"))?;
+    desk.put_in_force()?;
     Ok(desk.subaccount(owner)?.connected.then_some(now.made))
 }
 
@@ -92,23 +94,30 @@ fn give_up(
     problem: &str,
 ) -> Result<(), Failure> {
     let back = |channel: &mut Channel| channel.enabled &= channel.made != *made;
-    desk.store.change_channel(owner, id, back)?;
-    desk.changed(caller, &format!("channel {id} of {owner} did not open: {problem}"))
+    desk.change(caller, |edit| {
+        edit.change_channel(owner, id, back)?;
+        Ok(((), format!("channel {id} of {owner} did not open: {problem}")))
+    })
 }
 
-/// Whether a channel could listen beside all that are enabled.
+/// Whether a channel could listen beside all that are enabled, the file's too.
 pub(super) fn port_is_free(desk: &Desk, id: i64, made: &Made) -> Result<(), String> {
-    let channels = desk.store.channels().map_err(|error| error.to_string())?;
     let local = SocketAddr::new(made.local_address, made.port);
     let beside = |other: &&Channel| {
         let there = SocketAddr::new(other.made.local_address, other.made.port);
         other.enabled && other.id != id && overlap(local, there)
     };
-    match channels.iter().find(beside) {
+    let taken = |Channel { id, owner, .. }: &Channel, of: &str| {
+        Err(format!("port {} is that of channel {id} of {owner}{of}", made.port))
+    };
+    let channels = desk.store.channels().map_err(|error| error.to_string())?;
+    if let Some(other) = channels.iter().find(beside) {
+        return taken(other, "");
+    }
+    let file = desk.carrier.of_file();
+    match file.subaccounts.iter().flat_map(|(_, channels)| channels).find(beside) {
         None => Ok(()),
-        Some(Channel { id, owner, .. }) => {
-            Err(format!("port {} is that of channel {id} of {owner}", made.port))
-        }
+        Some(other) => taken(other, &format!(" in {}", file.path)),
     }
 }
 

@@ -4,13 +4,11 @@ use serde_json::{Value, json};
 
 use super::{
     desk::{Desk, ms},
+    known::{Known, is_stored, managed_by},
     path::Base,
 };
 use crate::{
-    management::{
-        ChannelReport,
-        store::{Channel, Subaccount},
-    },
+    management::{ChannelReport, store::Channel},
     tls::leaf_of,
 };
 
@@ -31,6 +29,7 @@ pub(super) fn channel(base: &Base, desk: &Desk, channel: &Channel) -> Value {
         "mode": made.mode.name(),
         "allowedSources": made.allowed_sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "bytesPerSecondMax": made.bytes_per_second_max,
+        "managedBy": managed_by(is_stored(*id)),
         "_links": {
             "self": { "href": link },
             "state": { "href": format!("{link}/state") },
@@ -49,21 +48,19 @@ pub(super) fn channel(base: &Base, desk: &Desk, channel: &Channel) -> Value {
 }
 
 /// A subaccount in a list.
-pub(super) fn in_list(one: &Subaccount) -> Value {
+pub(super) fn in_list(known: &Known) -> Value {
+    let one = &known.subaccount;
     json!({
         "regionHost": one.owner.region_host,
         "subaccount": one.owner.subaccount,
         "locationID": one.location,
+        "managedBy": managed_by(known.stored),
     })
 }
 
 /// A subaccount with its channels.
-pub(super) fn subaccount(
-    base: &Base,
-    desk: &Desk,
-    one: &Subaccount,
-    channels: &[Channel],
-) -> Value {
+pub(super) fn subaccount(base: &Base, desk: &Desk, known: &Known) -> Value {
+    let one = &known.subaccount;
     let link = base.subaccount(&one.owner);
     json!({
         "regionHost": one.owner.region_host,
@@ -73,7 +70,8 @@ pub(super) fn subaccount(
         "displayName": one.display_name,
         "description": one.description,
         "isManaged": one.managed,
-        "tunnel": tunnel(desk, one, channels),
+        "managedBy": managed_by(known.stored),
+        "tunnel": tunnel(desk, known),
         "_links": {
             "self": { "href": link },
             "state": { "href": format!("{link}/state") },
@@ -83,9 +81,23 @@ pub(super) fn subaccount(
     })
 }
 
+/// A subaccount as those who monitor see it.
+pub(super) fn monitored(desk: &Desk, known: &Known) -> Value {
+    let one = &known.subaccount;
+    json!({
+        "regionHost": one.owner.region_host,
+        "subaccount": one.owner.subaccount,
+        "displayName": one.display_name,
+        "description": one.description,
+        "locationID": one.location,
+        "tunnel": tunnel(desk, known),
+    })
+}
+
 /// How a subaccount is connected. Tunnels are those of its channels: it is connected as soon as it
 /// is told to be, and fails when every one of its channels that is to be open has a problem.
-fn tunnel(desk: &Desk, one: &Subaccount, channels: &[Channel]) -> Value {
+fn tunnel(desk: &Desk, known: &Known) -> Value {
+    let Known { subaccount: one, channels, .. } = known;
     let report = |channel: &Channel| {
         let wanted = channel.enabled && one.connected;
         wanted.then(|| desk.carrier.channel(channel.id).unwrap_or_default())

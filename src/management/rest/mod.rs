@@ -2,17 +2,26 @@
 //! sessions (docs/management.md). A request is judged in this order: who sends it, whether they
 //! may, what it says.
 
+mod accounts;
+mod alerts;
 mod body;
+mod certificates;
 mod channels;
 mod desk;
 mod enable;
 mod entity;
+mod known;
+mod machine;
+mod monitoring;
 mod offer;
 mod path;
 mod routes;
+mod said;
 mod session;
 mod setup;
 mod subaccounts;
+mod transfer;
+mod usage;
 mod version;
 mod who;
 

@@ -89,6 +89,19 @@ impl Base {
         format!("{base}/api/v1/configuration/subaccounts/{region_host}/{subaccount}")
     }
 
+    /// Of an account.
+    pub(super) fn account(&self, user: &str) -> String {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        let escaped: String = user
+            .bytes()
+            .map(|byte| match plain(byte) {
+                true => char::from(byte).to_string(),
+                false => format!("%{byte:02X}"),
+            })
+            .collect();
+        format!("{}/api/v1/configuration/accounts/{escaped}", self.0)
+    }
+
     /// Of a channel.
     pub(super) fn channel(&self, owner: &Owner, id: i64) -> String {
         format!("{}/channels/K8S/{id}", self.subaccount(owner))

@@ -7,36 +7,71 @@ use axum::{
     extract::Request,
     http::{
         HeaderName, HeaderValue, StatusCode, Uri,
-        header::{CACHE_CONTROL, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+        },
     },
     middleware::{Next, from_fn},
     response::Response,
     routing::{MethodRouter, get, post, put},
 };
 
-use super::{channels, desk::Desk, session, setup, subaccounts, version};
-use crate::management::{Failure, accounts::Caller};
+use super::{
+    accounts, alerts, certificates, channels, desk::Desk, machine, monitoring, session, setup,
+    subaccounts, transfer, usage, version,
+};
+use crate::management::{Failure, accounts::Caller, web};
 
 /// Everything, with an answer to what is not there. Whoever serves it says where a request comes
 /// from, as an extension `axum::extract::ConnectInfo<std::net::SocketAddr>`.
 pub fn router(desk: Arc<Desk>) -> Router {
     let mut router = Router::new();
-    for (path, methods) in table() {
+    for (path, methods) in own().into_iter().chain(looked_at()).chain(configuration()) {
         router = router.route(path, methods);
     }
     router
+        .merge(web::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(finish))
         .with_state(desk)
 }
 
-fn table() -> [(&'static str, MethodRouter<Arc<Desk>>); 11] {
-    let all = || get(channels::list).post(channels::create).delete(channels::delete_all);
+type Route = (&'static str, MethodRouter<Arc<Desk>>);
+
+fn own() -> [Route; 9] {
     [
         ("/api/v1/session", post(session::log_in).get(session::who).delete(session::log_out)),
         ("/api/v1/setup", post(setup::make)),
+        ("/api/v1/password", put(accounts::password)),
+        ("/api/v1/configuration/accounts", get(accounts::list).post(accounts::create)),
+        ("/api/v1/configuration/accounts/{user}", put(accounts::change).delete(accounts::delete)),
         ("/api/v1/connector/version", get(version::version)),
+        ("/api/v1/changes", get(monitoring::changes)),
+        ("/api/v1/usage", get(usage::hours).delete(usage::forget)),
+        ("/api/v1/latency", get(usage::latency)),
+    ]
+}
+
+fn looked_at() -> [Route; 11] {
+    [
+        ("/api/monitoring/subaccounts", get(monitoring::subaccounts)),
+        ("/api/monitoring/connections/serviceChannels", get(usage::connections)),
+        ("/api/monitoring/usage", get(usage::totals)),
+        ("/api/monitoring/certificates", get(certificates::all)),
+        ("/api/monitoring/certificates/expired", get(certificates::expired)),
+        ("/api/monitoring/certificates/expiring", get(certificates::expiring)),
+        ("/api/monitoring/certificates/ok", get(certificates::ok)),
+        ("/api/monitoring/alerts", get(alerts::alerts)),
+        ("/api/monitoring/memory", get(machine::memory)),
+        ("/api/monitoring/cpu", get(machine::cpu)),
+        ("/api/monitoring/disk", get(machine::disk)),
+    ]
+}
+
+fn configuration() -> [Route; 10] {
+    let all = || get(channels::list).post(channels::create).delete(channels::delete_all);
+    [
         ("/api/v1/configuration/subaccounts", get(subaccounts::list).post(subaccounts::create)),
         (
             "/api/v1/configuration/subaccounts/{region}/{subaccount}",
@@ -51,6 +86,14 @@ fn table() -> [(&'static str, MethodRouter<Arc<Desk>>); 11] {
         (
             "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels",
             axum::routing::delete(channels::delete_all),
+        ),
+        (
+            "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/export",
+            get(transfer::export),
+        ),
+        (
+            "/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/import",
+            post(transfer::import),
         ),
         ("/api/v1/configuration/subaccounts/{region}/{subaccount}/channels/K8S", all()),
         (
@@ -82,10 +125,11 @@ async fn finish(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let status = response.status();
     let mut say = |name: HeaderName, value: &'static str| {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     };
     say(CACHE_CONTROL, "no-store");
     say(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    say(CONTENT_SECURITY_POLICY, web::POLICY);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = match in_page {
             true => "Session realm=\"causeway\"",

@@ -8,28 +8,22 @@ use axum::{
 };
 
 use super::{
-    body::Fields,
+    accounts::{check_name, strong},
     desk::{Desk, apart, now_ms},
     offer::{SETTING, is_good},
-    who::{address, from_our_page},
+    who::from_a_stranger,
 };
-use crate::{
-    limits::ACCOUNT_NAME_BYTES_MAX,
-    management::{
-        Failure,
-        accounts::{Caller, Role, check_strength, hash},
-        store::Account,
-    },
+use crate::management::{
+    Failure,
+    accounts::{Caller, Role, hash},
+    store::Account,
 };
 
 pub(super) async fn make(
     State(desk): State<Arc<Desk>>,
     request: Request,
 ) -> Result<StatusCode, Failure> {
-    let (parts, body) = request.into_parts();
-    from_our_page(&parts.method, &parts.headers)?;
-    let from = address(&parts);
-    let mut fields = Fields::read(Request::from_parts(parts, body)).await?;
+    let (from, mut fields) = from_a_stranger(request).await?;
     let (token, user, password) =
         (fields.text("token")?, fields.text("user")?, fields.text("password")?);
     fields.end(&[])?;
@@ -45,7 +39,7 @@ pub(super) async fn make(
             return Err(used_up());
         }
         check_name(&user)?;
-        check_strength(&user, &password).map_err(|weak| Failure::invalid(weak.to_string()))?;
+        strong(&user, &password)?;
         let account = Account {
             name: user.clone(),
             role: Role::Administrator.name().to_owned(),
@@ -53,24 +47,11 @@ pub(super) async fn make(
             certificate: None,
             created_at: now_ms(),
         };
-        if !desk.store.add_first_account(&account, SETTING, &kept)? {
-            return Err(used_up());
-        }
         let caller = Caller { account: user, role: Role::Administrator, from };
-        desk.note(&caller, "made the first account, by the set-up link")
+        desk.write(&caller, |edit| match edit.add_first_account(&account, SETTING, &kept)? {
+            true => Ok(((), "made the first account, by the set-up link".to_owned())),
+            false => Err(used_up()),
+        })
     });
     done.await.map(|()| StatusCode::NO_CONTENT)
-}
-
-/// The name of an account: Basic ends it at a colon.
-fn check_name(name: &str) -> Result<(), Failure> {
-    let odd = |c: char| c.is_control() || c == ':';
-    let trimmed = name.trim() == name;
-    if name.is_empty() || name.len() > ACCOUNT_NAME_BYTES_MAX || name.contains(odd) || !trimmed {
-        return Err(Failure::invalid(format!(
-            "user has to be a name of at most {ACCOUNT_NAME_BYTES_MAX} bytes, without colons, \
-             control characters and spaces at its ends"
-        )));
-    }
-    Ok(())
 }

@@ -9,10 +9,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use serde_json::Value;
 
 use super::{
     body::{Fields, there},
-    channels::may_configure,
     desk::{Desk, apart, now_ms},
     entity,
     path::{Base, Named, OfSubaccount, location},
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// What an entity shows and nobody sets by writing the entity.
-const SHOWN: [&str; 5] = ["regionHost", "subaccount", "tunnel", "isManaged", "_links"];
+const SHOWN: [&str; 6] = ["regionHost", "subaccount", "tunnel", "isManaged", "managedBy", "_links"];
 /// What certificate, key and authorities are called, in this order.
 const TEXTS: [&str; 3] = ["certificate", "privateKey", "ca"];
 
@@ -37,9 +37,7 @@ pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
 ) -> Result<Response, Failure> {
     caller.must(Permission::SeeConfiguration)?;
-    let mut all = apart(&desk, |desk| Ok(desk.store.subaccounts()?)).await?;
-    // Newest first; of those made in the same millisecond in the order of names.
-    all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
+    let all = apart(&desk, |desk| desk.all()).await?;
     Ok(Json(all.iter().map(entity::in_list).collect::<Vec<_>>()).into_response())
 }
 
@@ -51,13 +49,12 @@ pub(super) async fn one(
 ) -> Result<Response, Failure> {
     caller.must(Permission::SeeConfiguration)?;
     let owner = at.owner();
-    let done = apart(&desk, move |desk| shown(desk, &base, &desk.subaccount(&owner)?));
+    let done = apart(&desk, move |desk| shown(desk, &base, &owner));
     done.await.map(IntoResponse::into_response)
 }
 
-fn shown(desk: &Desk, base: &Base, one: &Subaccount) -> Result<Json<serde_json::Value>, Failure> {
-    let channels = desk.store.channels_of(&one.owner)?;
-    Ok(Json(entity::subaccount(base, desk, one, &channels)))
+fn shown(desk: &Desk, base: &Base, owner: &Owner) -> Result<Json<Value>, Failure> {
+    Ok(Json(entity::subaccount(base, desk, &desk.known(owner)?)))
 }
 
 pub(super) async fn create(
@@ -92,9 +89,13 @@ pub(super) async fn create(
     caller.must(Permission::Configure { managed: one.managed })?;
     let done = apart(&desk, move |desk| {
         usable(&one)?;
-        desk.store.add_subaccount(&one)?;
-        desk.changed(&caller, &format!("made subaccount {}", one.owner))?;
-        Ok((base.subaccount(&one.owner), shown(desk, &base, &one)?))
+        let of_file = desk.is_not_of_file(&one.owner);
+        of_file.map_err(|failure| Failure::exists(failure.message))?;
+        desk.change(&caller, |edit| {
+            edit.add_subaccount(&one)?;
+            Ok(((), format!("made subaccount {}", one.owner)))
+        })?;
+        Ok((base.subaccount(&one.owner), shown(desk, &base, &one.owner)?))
     });
     let (url, entity) = done.await?;
     Ok((StatusCode::CREATED, location(&url)?, entity).into_response())
@@ -116,18 +117,20 @@ pub(super) async fn edit(
     fields.end(&SHOWN)?;
     let owner = at.owner();
     let done = apart(&desk, move |desk| {
-        may_configure(desk, &caller, &owner)?;
+        desk.may_change(&caller, &owner)?;
         if let Some(location) = &location {
             usable(&Subaccount { location: location.clone(), ..desk.subaccount(&owner)? })?;
         }
-        let one = desk.store.change_subaccount(&owner, |one| {
-            replace(&mut one.location, location);
-            replace(&mut one.display_name, display_name);
-            replace(&mut one.description, description);
+        desk.change(&caller, |edit| {
+            let one = edit.change_subaccount(&owner, |one| {
+                replace(&mut one.location, location);
+                replace(&mut one.display_name, display_name);
+                replace(&mut one.description, description);
+            })?;
+            let location = one.location.escape_debug();
+            Ok(((), format!("edited subaccount {owner}: location id \"{location}\"")))
         })?;
-        let location = one.location.escape_debug();
-        desk.changed(&caller, &format!("edited subaccount {owner}: location id \"{location}\""))?;
-        shown(desk, &base, &one)
+        shown(desk, &base, &owner)
     });
     done.await.map(IntoResponse::into_response)
 }
@@ -140,9 +143,11 @@ pub(super) async fn delete(
     caller.must(Permission::Configure { managed: false })?;
     let owner = at.owner();
     let done = apart(&desk, move |desk| {
-        may_configure(desk, &caller, &owner)?;
-        desk.store.delete_subaccount(&owner)?;
-        desk.changed(&caller, &format!("deleted subaccount {owner} with its channels"))
+        desk.may_change(&caller, &owner)?;
+        desk.change(&caller, |edit| {
+            edit.delete_subaccount(&owner)?;
+            Ok(((), format!("deleted subaccount {owner} with its channels")))
+        })
     });
     done.await.map(|()| StatusCode::NO_CONTENT)
 }
@@ -154,15 +159,15 @@ pub(super) async fn state(
     request: Request,
 ) -> Result<StatusCode, Failure> {
     caller.must(Permission::Configure { managed: false })?;
-    let mut fields = Fields::read(request).await?;
-    let connected = fields.required_flag("connected")?;
-    fields.end(&[])?;
+    let connected = Fields::flag_alone(request, "connected").await?;
     let owner = at.owner();
     let done = apart(&desk, move |desk| {
-        may_configure(desk, &caller, &owner)?;
-        desk.store.change_subaccount(&owner, |one| one.connected = connected)?;
-        let what = if connected { "connected" } else { "disconnected" };
-        desk.changed(&caller, &format!("{what} subaccount {owner}"))
+        desk.may_change(&caller, &owner)?;
+        desk.change(&caller, |edit| {
+            edit.change_subaccount(&owner, |one| one.connected = connected)?;
+            let what = if connected { "connected" } else { "disconnected" };
+            Ok(((), format!("{what} subaccount {owner}")))
+        })
     });
     done.await.map(|()| StatusCode::NO_CONTENT)
 }
@@ -185,19 +190,21 @@ pub(super) async fn validity(
     fields.end(&[])?;
     let owner = at.owner();
     let done = apart(&desk, move |desk| {
-        may_configure(desk, &caller, &owner)?;
+        desk.may_change(&caller, &owner)?;
         let mut one = desk.subaccount(&owner)?;
         one.certificate = Some(certificate);
         replace(&mut one.private_key, private_key);
         replace(&mut one.authorities, authorities);
         usable(&one)?;
         let Subaccount { certificate, private_key, authorities, .. } = one;
-        let one = desk.store.change_subaccount(&owner, |one| {
-            (one.certificate, one.private_key) = (certificate, private_key);
-            one.authorities = authorities;
+        desk.change(&caller, |edit| {
+            edit.change_subaccount(&owner, |one| {
+                (one.certificate, one.private_key) = (certificate, private_key);
+                one.authorities = authorities;
+            })?;
+            Ok(((), format!("gave subaccount {owner} another certificate")))
         })?;
-        desk.changed(&caller, &format!("gave subaccount {owner} another certificate"))?;
-        shown(desk, &base, &one)
+        shown(desk, &base, &owner)
     });
     done.await.map(IntoResponse::into_response)
 }

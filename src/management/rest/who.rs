@@ -1,13 +1,13 @@
 //! Who sends a request: by Basic, or by the cookie of a session.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Instant,
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
+    extract::{ConnectInfo, FromRequestParts, Request},
     http::{
         HeaderMap, Method,
         header::{AUTHORIZATION, COOKIE},
@@ -16,7 +16,10 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use super::desk::{Desk, apart};
+use super::{
+    body::Fields,
+    desk::{Desk, apart},
+};
 use crate::{
     limits::ACCOUNT_NAME_BYTES_MAX,
     management::{
@@ -32,17 +35,30 @@ pub(super) const COOKIE_NAME: &str = "__Host-causeway";
 /// The header with the token of a session's page.
 pub(super) const CSRF: &str = "x-csrf-token";
 
-/// Where a request comes from.
-pub(super) fn address(parts: &Parts) -> IpAddr {
+/// Where a request comes from. Whoever serves the routes says it; without that nobody who guesses
+/// could be told from others.
+fn address(parts: &Parts) -> Result<IpAddr, Failure> {
     let known = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    known.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |known| known.0.ip().to_canonical())
+    let known = known.ok_or_else(|| {
+        tracing::error!(target: "causeway::management", "a request without its address");
+        Failure::failed("the server does not know where this request comes from")
+    })?;
+    Ok(known.0.ip().to_canonical())
+}
+
+/// What somebody sends who has no account yet, or does not show it, and where from.
+pub(super) async fn from_a_stranger(request: Request) -> Result<(IpAddr, Fields), Failure> {
+    let (parts, body) = request.into_parts();
+    from_our_page(&parts.method, &parts.headers)?;
+    let from = address(&parts)?;
+    Ok((from, Fields::read(Request::from_parts(parts, body)).await?))
 }
 
 impl FromRequestParts<Arc<Desk>> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Failure> {
-        let (headers, from) = (&parts.headers, address(parts));
+        let (headers, from) = (&parts.headers, address(parts)?);
         from_our_page(&parts.method, headers)?;
         if headers.contains_key(AUTHORIZATION) {
             let (name, password) = basic(headers).ok_or_else(|| {
@@ -85,6 +101,18 @@ pub(super) async fn by_password(
 }
 
 fn check(desk: &Desk, name: &str, password: &str, from: IpAddr) -> Result<Caller, Failure> {
+    let wrong = || Failure::unauthorized("there is no such account with this password");
+    caller(verified(desk, name, password, from)?.ok_or_else(wrong)?, from)
+}
+
+/// The account of that name if that is its password. Takes as long as hashing does, and refuses
+/// whoever was wrong too often.
+pub(super) fn verified(
+    desk: &Desk,
+    name: &str,
+    password: &str,
+    from: IpAddr,
+) -> Result<Option<Account>, Failure> {
     // No account has a longer name, and what is remembered has to be bounded.
     let name = if name.len() > ACCOUNT_NAME_BYTES_MAX { "" } else { name };
     let locked = |Wait(wait)| Failure::wait(wait);
@@ -98,13 +126,13 @@ fn check(desk: &Desk, name: &str, password: &str, from: IpAddr) -> Result<Caller
             false
         }
     };
-    if let (true, Some(account)) = (right, account) {
+    if right {
         desk.lockout().right(name);
-        return caller(account, from);
+        return Ok(account);
     }
     desk.lockout().wrong(name, from, Instant::now());
     tracing::warn!(target: "causeway::management", account = name, %from, "a wrong password");
-    Err(Failure::unauthorized("there is no such account with this password"))
+    Ok(None)
 }
 
 fn caller(account: Account, from: IpAddr) -> Result<Caller, Failure> {
@@ -140,7 +168,7 @@ pub(super) fn reads(method: &Method) -> bool {
 }
 
 /// A browser that remembers a password sends it for any page, and says for which.
-pub(super) fn from_our_page(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
+fn from_our_page(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
     let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
     let ours = matches!(site, None | Some(b"same-origin" | b"none"));
     if reads(method) || ours {

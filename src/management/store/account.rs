@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Store, StoreError};
+use super::{Edit, Store, StoreError};
 use crate::limits;
 
 /// An account as it is kept. `Debug` shows no hash.
@@ -70,74 +70,6 @@ impl Store {
         })
     }
 
-    /// Adds one.
-    ///
-    /// # Errors
-    /// There is one of that name, or there are too many.
-    pub fn add_account(&self, one: &Account) -> Result<(), StoreError> {
-        self.write(|db| {
-            if find(db, &one.name)?.is_some() {
-                return Err(StoreError::Exists(format!("Account {}", one.name)));
-            }
-            let max = limits::ACCOUNTS_MAX;
-            let count: usize = db.query_row("SELECT count(*) FROM accounts", [], |r| r.get(0))?;
-            if count >= max {
-                return Err(StoreError::Full { what: "accounts", max });
-            }
-            put(db, one)
-        })
-    }
-
-    /// Adds the first one, which uses up a setting that has to have that value; whether it had,
-    /// and there was no account.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn add_first_account(
-        &self,
-        one: &Account,
-        setting: &str,
-        value: &str,
-    ) -> Result<bool, StoreError> {
-        self.write(|db| {
-            let count: usize = db.query_row("SELECT count(*) FROM accounts", [], |r| r.get(0))?;
-            let sql = "DELETE FROM settings WHERE name = ?1 AND value = ?2";
-            if count > 0 || db.execute(sql, [setting, value])? == 0 {
-                return Ok(false);
-            }
-            put(db, one)?;
-            Ok(true)
-        })
-    }
-
-    /// Changes one; says what it is.
-    ///
-    /// # Errors
-    /// There is none of that name.
-    pub fn change_account(
-        &self,
-        name: &str,
-        change: impl FnOnce(&mut Account),
-    ) -> Result<Account, StoreError> {
-        self.write(|db| {
-            let mut one = find(db, name)?.ok_or_else(|| unknown(name))?;
-            change(&mut one);
-            put(db, &one)?;
-            Ok(one)
-        })
-    }
-
-    /// Deletes one.
-    ///
-    /// # Errors
-    /// There is none of that name.
-    pub fn delete_account(&self, name: &str) -> Result<(), StoreError> {
-        self.write(|db| match db.execute("DELETE FROM accounts WHERE name = ?1", [name])? {
-            0 => Err(unknown(name)),
-            _ => Ok(()),
-        })
-    }
-
     /// A value that is kept by name.
     ///
     /// # Errors
@@ -164,6 +96,82 @@ impl Store {
             };
             Ok(())
         })
+    }
+}
+
+impl Edit<'_> {
+    /// Adds one.
+    ///
+    /// # Errors
+    /// There is one of that name, or there are too many.
+    pub fn add_account(&self, one: &Account) -> Result<(), StoreError> {
+        let db = self.db;
+        if find(db, &one.name)?.is_some() {
+            return Err(StoreError::Exists(format!("Account {}", one.name)));
+        }
+        let max = limits::ACCOUNTS_MAX;
+        let count: usize = db.query_row("SELECT count(*) FROM accounts", [], |r| r.get(0))?;
+        if count >= max {
+            return Err(StoreError::Full { what: "accounts", max });
+        }
+        put(db, one)
+    }
+
+    /// How many have a role.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn accounts_of(&self, role: &str) -> Result<usize, StoreError> {
+        let sql = "SELECT count(*) FROM accounts WHERE role = ?1";
+        Ok(self.db.query_row(sql, [role], |row| row.get(0))?)
+    }
+
+    /// Adds the first one, which uses up a setting that has to have that value; whether it had,
+    /// and there was no account.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn add_first_account(
+        &self,
+        one: &Account,
+        setting: &str,
+        value: &str,
+    ) -> Result<bool, StoreError> {
+        let db = self.db;
+        let count: usize = db.query_row("SELECT count(*) FROM accounts", [], |r| r.get(0))?;
+        let sql = "DELETE FROM settings WHERE name = ?1 AND value = ?2";
+        if count > 0 || db.execute(sql, [setting, value])? == 0 {
+            return Ok(false);
+        }
+        put(db, one)?;
+        Ok(true)
+    }
+
+    /// Changes one; says what it is.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn change_account(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Account),
+    ) -> Result<Account, StoreError> {
+        let db = self.db;
+        let mut one = find(db, name)?.ok_or_else(|| unknown(name))?;
+        change(&mut one);
+        put(db, &one)?;
+        Ok(one)
+    }
+
+    /// Deletes one.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn delete_account(&self, name: &str) -> Result<(), StoreError> {
+        match self.db.execute("DELETE FROM accounts WHERE name = ?1", [name])? {
+            0 => Err(unknown(name)),
+            _ => Ok(()),
+        }
     }
 }
 

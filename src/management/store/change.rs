@@ -1,9 +1,8 @@
-//! Who changed what, as far back as there is room.
+//! Who changed what, as far back as there is room: read here, written with each change.
 
 use rusqlite::params;
 
 use super::{Store, StoreError};
-use crate::limits;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,29 +20,6 @@ pub struct Change {
 }
 
 impl Store {
-    /// Writes one down; the oldest beyond [`limits::CHANGES_KEPT`] is forgotten.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn note_change(
-        &self,
-        at: i64,
-        account: &str,
-        source: &str,
-        what: &str,
-    ) -> Result<(), StoreError> {
-        self.write(|db| {
-            db.prepare_cached(
-                "INSERT INTO changes (at, account, source, what) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![at, account, source, what])?;
-            let last = db.last_insert_rowid();
-            let kept = i64::try_from(limits::CHANGES_KEPT).unwrap_or(i64::MAX);
-            db.prepare_cached("DELETE FROM changes WHERE number <= ?1")?.execute([last - kept])?;
-            Ok(())
-        })
-    }
-
     /// The last ones, newest first; `before` goes on behind an earlier page.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
-    Owner, Store, StoreError,
+    Edit, Owner, Store, StoreError,
     subaccount::{find as find_subaccount, unknown},
 };
 use crate::{limits, mapping::Network};
@@ -144,40 +144,41 @@ impl Store {
         })?;
         found.map_err(|known| if known { no_channel(id) } else { unknown(owner) })
     }
+}
 
+impl Edit<'_> {
     /// Adds one, not enabled; says its id.
     ///
     /// # Errors
     /// There is no such subaccount, or there are too many channels.
     pub fn add_channel(&self, owner: &Owner, made: &Made) -> Result<i64, StoreError> {
-        self.write(|db| {
-            if find_subaccount(db, owner)?.is_none() {
-                return Err(unknown(owner));
-            }
-            let max = limits::CHANNELS_MANAGED_MAX;
-            let count: usize = db.query_row("SELECT count(*) FROM channels", [], |r| r.get(0))?;
-            if count >= max {
-                return Err(StoreError::Full { what: "channels", max });
-            }
-            let sql = "INSERT INTO channels (region_host, subaccount, enabled, cluster, service,
-                       port, connections, comment, local_address, mode, allowed_sources,
-                       bytes_per_second_max)
-                       VALUES (?1, ?2, FALSE, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-            db.prepare_cached(sql)?.execute(params![
-                owner.region_host,
-                owner.subaccount,
-                made.cluster,
-                made.service,
-                made.port,
-                made.connections,
-                made.comment,
-                made.local_address.to_string(),
-                made.mode.name(),
-                networks(&made.allowed_sources),
-                made.bytes_per_second_max,
-            ])?;
-            Ok(db.last_insert_rowid())
-        })
+        let db = self.db;
+        if find_subaccount(db, owner)?.is_none() {
+            return Err(unknown(owner));
+        }
+        let max = limits::CHANNELS_MANAGED_MAX;
+        let count: usize = db.query_row("SELECT count(*) FROM channels", [], |r| r.get(0))?;
+        if count >= max {
+            return Err(StoreError::Full { what: "channels", max });
+        }
+        let sql = "INSERT INTO channels (region_host, subaccount, enabled, cluster, service,
+                   port, connections, comment, local_address, mode, allowed_sources,
+                   bytes_per_second_max)
+                   VALUES (?1, ?2, FALSE, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        db.prepare_cached(sql)?.execute(params![
+            owner.region_host,
+            owner.subaccount,
+            made.cluster,
+            made.service,
+            made.port,
+            made.connections,
+            made.comment,
+            made.local_address.to_string(),
+            made.mode.name(),
+            networks(&made.allowed_sources),
+            made.bytes_per_second_max,
+        ])?;
+        Ok(db.last_insert_rowid())
     }
 
     /// Changes one; says what it was and what it is.
@@ -190,29 +191,28 @@ impl Store {
         id: i64,
         change: impl FnOnce(&mut Channel),
     ) -> Result<(Channel, Channel), StoreError> {
-        self.write(|db| {
-            let before = find(db, owner, id)?.ok_or_else(|| no_channel(id))?;
-            let mut channel = before.clone();
-            change(&mut channel);
-            let made = &channel.made;
-            let sql = "UPDATE channels SET enabled = ?2, cluster = ?3, service = ?4, port = ?5,
-                       connections = ?6, comment = ?7, local_address = ?8, mode = ?9,
-                       allowed_sources = ?10, bytes_per_second_max = ?11 WHERE id = ?1";
-            db.prepare_cached(sql)?.execute(params![
-                id,
-                channel.enabled,
-                made.cluster,
-                made.service,
-                made.port,
-                made.connections,
-                made.comment,
-                made.local_address.to_string(),
-                made.mode.name(),
-                networks(&made.allowed_sources),
-                made.bytes_per_second_max,
-            ])?;
-            Ok((before, channel))
-        })
+        let db = self.db;
+        let before = find(db, owner, id)?.ok_or_else(|| no_channel(id))?;
+        let mut channel = before.clone();
+        change(&mut channel);
+        let made = &channel.made;
+        let sql = "UPDATE channels SET enabled = ?2, cluster = ?3, service = ?4, port = ?5,
+                   connections = ?6, comment = ?7, local_address = ?8, mode = ?9,
+                   allowed_sources = ?10, bytes_per_second_max = ?11 WHERE id = ?1";
+        db.prepare_cached(sql)?.execute(params![
+            id,
+            channel.enabled,
+            made.cluster,
+            made.service,
+            made.port,
+            made.connections,
+            made.comment,
+            made.local_address.to_string(),
+            made.mode.name(),
+            networks(&made.allowed_sources),
+            made.bytes_per_second_max,
+        ])?;
+        Ok((before, channel))
     }
 
     /// Deletes one.
@@ -220,11 +220,10 @@ impl Store {
     /// # Errors
     /// The subaccount has no such channel.
     pub fn delete_channel(&self, owner: &Owner, id: i64) -> Result<Channel, StoreError> {
-        self.write(|db| {
-            let channel = find(db, owner, id)?.ok_or_else(|| no_channel(id))?;
-            db.execute("DELETE FROM channels WHERE id = ?1", [id])?;
-            Ok(channel)
-        })
+        let db = self.db;
+        let channel = find(db, owner, id)?.ok_or_else(|| no_channel(id))?;
+        db.execute("DELETE FROM channels WHERE id = ?1", [id])?;
+        Ok(channel)
     }
 
     /// Deletes all of a subaccount; says how many there were.
@@ -232,13 +231,12 @@ impl Store {
     /// # Errors
     /// There is no such subaccount.
     pub fn delete_channels_of(&self, owner: &Owner) -> Result<usize, StoreError> {
-        self.write(|db| {
-            if find_subaccount(db, owner)?.is_none() {
-                return Err(unknown(owner));
-            }
-            let sql = "DELETE FROM channels WHERE region_host = ?1 AND subaccount = ?2";
-            Ok(db.execute(sql, params![owner.region_host, owner.subaccount])?)
-        })
+        let db = self.db;
+        if find_subaccount(db, owner)?.is_none() {
+            return Err(unknown(owner));
+        }
+        let sql = "DELETE FROM channels WHERE region_host = ?1 AND subaccount = ?2";
+        Ok(db.execute(sql, params![owner.region_host, owner.subaccount])?)
     }
 }
 

@@ -14,7 +14,7 @@ use super::StoreError;
 const NAME: &str = "store.sqlite";
 
 /// Brings each form to the next one; the first makes it. What is released is never changed.
-const FORMS: [&str; 1] = [include_str!("form-1.sql")];
+const FORMS: [&str; 2] = [include_str!("form-1.sql"), include_str!("form-2.sql")];
 
 /// An open store.
 #[derive(Debug)]
@@ -73,13 +73,18 @@ impl Store {
         change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = Self::begin(&mut connection)?;
         let made = change(&transaction)?;
         transaction.commit()?;
         Ok(made)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
+    /// Rolled back where it is dropped.
+    pub(super) fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
+        Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
         // A panic in the middle rolled its transaction back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }

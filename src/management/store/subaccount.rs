@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Store, StoreError};
+use super::{Edit, Store, StoreError};
 use crate::limits;
 
 /// What tells a subaccount from others.
@@ -93,24 +93,24 @@ impl Store {
     pub fn subaccount(&self, owner: &Owner) -> Result<Option<Subaccount>, StoreError> {
         self.read(|db| find(db, owner))
     }
+}
 
+impl Edit<'_> {
     /// Adds one.
     ///
     /// # Errors
     /// There is one, or there are too many.
     pub fn add_subaccount(&self, one: &Subaccount) -> Result<(), StoreError> {
-        self.write(|db| {
-            if find(db, &one.owner)?.is_some() {
-                return Err(StoreError::Exists(format!("Subaccount {}", one.owner)));
-            }
-            let max = limits::SUBACCOUNTS_MANAGED_MAX;
-            let count: usize =
-                db.query_row("SELECT count(*) FROM subaccounts", [], |r| r.get(0))?;
-            if count >= max {
-                return Err(StoreError::Full { what: "subaccounts", max });
-            }
-            put(db, one)
-        })
+        let db = self.db;
+        if find(db, &one.owner)?.is_some() {
+            return Err(StoreError::Exists(format!("Subaccount {}", one.owner)));
+        }
+        let max = limits::SUBACCOUNTS_MANAGED_MAX;
+        let count: usize = db.query_row("SELECT count(*) FROM subaccounts", [], |r| r.get(0))?;
+        if count >= max {
+            return Err(StoreError::Full { what: "subaccounts", max });
+        }
+        put(db, one)
     }
 
     /// Puts one in the place of what it was.
@@ -122,12 +122,11 @@ impl Store {
         owner: &Owner,
         change: impl FnOnce(&mut Subaccount),
     ) -> Result<Subaccount, StoreError> {
-        self.write(|db| {
-            let mut one = find(db, owner)?.ok_or_else(|| unknown(owner))?;
-            change(&mut one);
-            put(db, &one)?;
-            Ok(one)
-        })
+        let db = self.db;
+        let mut one = find(db, owner)?.ok_or_else(|| unknown(owner))?;
+        change(&mut one);
+        put(db, &one)?;
+        Ok(one)
     }
 
     /// Deletes one with its channels.
@@ -135,13 +134,12 @@ impl Store {
     /// # Errors
     /// There is none.
     pub fn delete_subaccount(&self, owner: &Owner) -> Result<(), StoreError> {
-        self.write(|db| {
-            let sql = "DELETE FROM subaccounts WHERE region_host = ?1 AND subaccount = ?2";
-            match db.execute(sql, params![owner.region_host, owner.subaccount])? {
-                0 => Err(unknown(owner)),
-                _ => Ok(()),
-            }
-        })
+        let db = self.db;
+        let sql = "DELETE FROM subaccounts WHERE region_host = ?1 AND subaccount = ?2";
+        match db.execute(sql, params![owner.region_host, owner.subaccount])? {
+            0 => Err(unknown(owner)),
+            _ => Ok(()),
+        }
     }
 }
 

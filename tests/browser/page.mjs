@@ -1,0 +1,401 @@
+// Walks through the page of a connector as its operator does, in a real browser.
+//
+//   node tests/browser/page.mjs parameters.json
+//
+// It wants Node 18 or newer, Debian's `chromium` and `chromium-driver`, and no npm package but the
+// file of axe-core. The parameters are one JSON object:
+//
+//   base         where the connector's admin server is, "https://127.0.0.1:8443"
+//   setup        the set-up link it printed: base + "/#setup=<token>"; or only the token
+//   regionHost   of the subaccount that is to be added, any name
+//   subaccount   its id, the one its certificate names
+//   certificate, privateKey, ca   paths of its PEM files
+//   endpoint     what is pasted, "tcp://proxy.example.com:443/service"
+//   port         a local port that is free
+//   target       what is fetched through that port, "/test"
+//   host         the Host header of that, "echoserver.test"
+//   output       a directory for pictures and the export; is made
+//   axe          path of axe-core's axe.min.js; without it that check is skipped, and said to be
+//   chromedriver, chromium        their programs, where they are not found by name
+//
+// The proxy behind the endpoint has to have the service, which answers the target with 200. The
+// connector has to be at its first start. One line is printed for each check, `ok …`; the first
+// that fails prints `FAILED` with what was seen and ends the program with 1. The last line of a
+// good run is `N checks passed`, with how many were skipped.
+
+import fs from "node:fs";
+import http from "node:http";
+import path from "node:path";
+
+import { Browser, until } from "./driver.mjs";
+
+const given = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
+const WIDTHS = [[1440, 900], [390, 844]];
+const PASSWORD = "seven quiet herons wade";
+const LOOKER = "visitor";
+const TAB = "\uE004";
+
+const output = path.resolve(given.output);
+fs.mkdirSync(output, { recursive: true });
+let passed = 0;
+let skipped = 0;
+const browser = await Browser.start({ ...given, downloads: output });
+
+function ok(what) {
+  passed += 1;
+  console.log(`ok ${what}`);
+}
+
+/** One check: does something, and says that it was right; nothing may be in the console. */
+async function check(what, work, expected = null) {
+  await work();
+  const said = await browser.complaints();
+  const wrong = said.filter((one) => !expected?.test(one));
+  if (wrong.length > 0) throw new Error(`${what}: the console says ${JSON.stringify(wrong)}`);
+  ok(what);
+}
+
+const heading = (text) =>
+  until(`the heading ${text}`, async () => (await browser.text("main h1")) === text);
+
+async function visit(title) {
+  await browser.click(`//nav//a[text()="${title}"]`);
+  await heading(title);
+  await until(`${title} is loaded`, () =>
+    browser.run(() => document.getElementById("main").getAttribute("aria-busy") === "false"));
+}
+
+/** The row of a table by a word in it, as text; "" where there is none. */
+const row = (word) => browser.run((word) => {
+  const rows = [...document.querySelectorAll("main tbody tr")];
+  return rows.find((one) => one.innerText.includes(word))?.innerText ?? "";
+}, word);
+
+const inRow = (word, name) =>
+  `//main//tbody/tr[contains(., "${word}")]//button[@data-do="${name}"]`;
+
+/** What a row comes to say. */
+const rowSays = (word, pattern, limit_ms) => until(`the row of ${word} says ${pattern}`,
+  async () => {
+    const text = await row(word);
+    return pattern.test(text) || Promise.reject(new Error(text || "there is no such row"));
+  }, limit_ms);
+
+const fieldOf = (name) => `dialog [name="${name}"]`;
+
+async function submit() {
+  await browser.click("dialog button[type=submit]");
+  await until("the dialog closes", async () => {
+    const why = await browser.text("dialog .wrong");
+    if (why) throw new Error(why);
+    return browser.run(() => !document.querySelector("dialog"));
+  });
+}
+
+/** Whether something is cut off or has to be scrolled sideways. */
+const fits = () => document.documentElement.scrollWidth <= innerWidth &&
+  [...document.querySelectorAll(".frame, figure, dialog, .card")]
+    .every((one) => one.scrollWidth <= one.clientWidth);
+
+/** Pictures of what is shown in both widths and colour schemes, each looked at by axe. */
+async function look(view) {
+  for (const width of [1190, 890]) {
+    await browser.dress(width, 900, "light");
+    await until(`${view} fits into ${width} px`, () => browser.run(fits), 5000);
+  }
+  for (const [width, height] of WIDTHS) {
+    for (const scheme of ["light", "dark"]) {
+      await browser.dress(width, height, scheme);
+      await until(`${view} fits into ${width} px`, () => browser.run(fits), 5000);
+      // Colours move for a moment when a button changes.
+      await until("nothing moves", () =>
+        browser.run(() => document.getAnimations().every((one) => one.playState === "finished")));
+      const dialog = await browser.run(() => Boolean(document.querySelector("dialog")));
+      const name = `${view}-${scheme}-${width}.png`;
+      fs.writeFileSync(path.join(output, name), await browser.picture(!dialog));
+      await accessible(`${view}, ${scheme}, ${width} px`);
+    }
+  }
+  await browser.dress(...WIDTHS[0], "light");
+  await check(`${view}: four pictures, no console error`, () => {});
+}
+
+async function accessible(what) {
+  if (!given.axe) return;
+  if (!(await browser.run(() => "axe" in window))) {
+    await browser.inject(fs.readFileSync(given.axe, "utf8"));
+  }
+  const found = await browser.wait(async () => {
+    const { violations } = await window.axe.run(document, { preload: false });
+    return violations.map(({ id, impact, help, nodes }) =>
+      ({ id, impact, help, at: nodes.map((one) => [one.html, one.any[0]?.message]).slice(0, 4) }));
+  });
+  const grave = found.filter((one) => ["serious", "critical"].includes(one.impact));
+  if (grave.length > 0) throw new Error(`axe on ${what}: ${JSON.stringify(grave, null, 1)}`);
+  for (const one of found) console.log(`note axe on ${what}: ${one.impact} ${one.id}: ${one.help}`);
+  ok(`axe on ${what}: nothing serious`);
+}
+
+/** Fetches through the channel. */
+function through(port) {
+  return new Promise((then, fail) => {
+    const of = { host: "localhost", port, path: given.target ?? "/", agent: false };
+    http.get({ ...of, headers: { Host: given.host ?? "localhost" }, timeout: 10_000 }, (answer) => {
+      answer.resume();
+      answer.on("end", () => then(answer.statusCode));
+    }).on("error", fail);
+  });
+}
+
+/** Says when something was seen first, and what was transferred for it. */
+async function paint(what) {
+  const seen = await until("a paint", () => browser.run(() => performance.getEntriesByType("paint")
+    .map(({ name, startTime }) => `${name} ${startTime.toFixed(0)} ms`).join(", ")));
+  const bytes = await browser.run(() => performance.getEntriesByType("resource")
+    .filter(({ name }) => !name.includes("/api/"))
+    .concat(performance.getEntriesByType("navigation"))
+    .reduce((sum, one) => sum + one.transferSize, 0));
+  console.log(`measured ${what}: ${seen}; ${bytes} bytes with headers`);
+  if (bytes > 100 * 1024) throw new Error(`the page is ${bytes} bytes`);
+}
+
+async function setUp() {
+  const token = given.setup.split("#setup=").pop();
+  await browser.open(`${given.base}/#setup=${token}`);
+  await heading("Set up this connector");
+  await check("the token leaves the address bar", () =>
+    until("no token", () => browser.run(() => !location.href.includes("setup"))));
+  await paint("first load");
+  await look("set-up");
+  await browser.type("[name=user]", "admin");
+  await browser.type("[name=password]", "short");
+  await check("a short password is told as it is typed", () =>
+    until("how many are left", async () => (await browser.text("main")).includes("7 to go")));
+  await browser.type("[name=password]", PASSWORD);
+  await browser.type("[name=again]", PASSWORD);
+  await browser.click("form button[type=submit]");
+  await check("the first account is made and logged in", () => heading("Subaccounts"));
+}
+
+async function enter(user) {
+  await browser.click("[data-do=log-out]");
+  await heading("Log in");
+  await browser.type("[name=user]", user);
+  await browser.type("[name=password]", PASSWORD);
+  await browser.click("form button[type=submit]");
+}
+
+async function session() {
+  await browser.click("[data-do=log-out]");
+  await heading("Log in");
+  await look("log-in");
+  await browser.type("[name=user]", "admin");
+  await browser.type("[name=password]", `${PASSWORD}!`);
+  await browser.click("form button[type=submit]");
+  await check("a wrong password is said", () => until("the reason",
+    async () => (await browser.text("main [role=alert]")).length > 10), /session .* 401/);
+  await browser.type("[name=password]", PASSWORD);
+  await browser.click("form button[type=submit]");
+  await check("logging in", () => heading("Subaccounts"));
+  await browser.reload();
+  await check("the session outlives a reload", () => heading("Subaccounts"));
+  await paint("reload");
+  await browser.press(TAB);
+  await check("the way past the navigation comes first", () => until("the link has the focus",
+    () => browser.run(() => document.activeElement?.id === "skip" ||
+      document.activeElement?.closest("main") !== null)));
+}
+
+async function subaccount() {
+  await browser.click("[data-do=add]");
+  await browser.type(fieldOf("regionHost"), given.regionHost);
+  await browser.type(fieldOf("subaccount"), given.subaccount);
+  await browser.choose('dialog input[aria-label^="Certificate (PEM)"]', given.certificate);
+  await browser.paste(fieldOf("privateKey"), fs.readFileSync(given.privateKey, "utf8"));
+  await browser.choose('dialog input[aria-label^="Authorities"]', given.ca);
+  await until("the files are read", () => browser.run(() =>
+    ["certificate", "privateKey", "ca"].every((name) =>
+      document.querySelector(`dialog [name=${name}]`).value.includes("-----END"))));
+  await look("subaccount-add");
+  await submit();
+  await check("a subaccount is added, by files and by pasting", () =>
+    rowSays(given.subaccount, /Connected/));
+  await look("subaccounts");
+}
+
+async function fill(port, enabled) {
+  await browser.click("[data-do=add]");
+  await browser.paste(fieldOf("k8sCluster"), given.endpoint);
+  await browser.type(fieldOf("port"), String(port));
+  const now = await browser.run(() => document.querySelector("dialog [name=enabled]").checked);
+  if (now !== enabled) await browser.click(fieldOf("enabled"));
+}
+
+const [, authority, service] = /^(?:[^:]+:\/\/)?([^/]+)\/(.+)$/.exec(given.endpoint);
+
+async function addChannel() {
+  await browser.click(`//main//a[contains(@href, "${encodeURIComponent(given.subaccount)}")]`);
+  await heading("On-Premise to Cloud");
+  await look("channels-empty");
+  await fill(70000, false);
+  await check("a pasted endpoint is split", () => until("host and service", async () => {
+    const value = (name) => browser.run((at) => document.querySelector(at).value, fieldOf(name));
+    const seen = [await value("k8sCluster"), await value("k8sService")];
+    if (seen.join(" ") !== `${authority} ${service}`) throw new Error(seen.join(" "));
+    return true;
+  }));
+  await check("a wrong port is said beside it", () => until("the reason", async () =>
+    (await browser.text(`.field:has([name=port]) .hint`)).includes("1 to 65535")));
+  await look("channel-add-wrong");
+  await browser.type(fieldOf("port"), String(given.port));
+  await browser.click("dialog summary");
+  await look("channel-add");
+  await submit();
+  await check("a channel is added and not enabled", () => rowSays(service, /Disabled[^]*0\/1/));
+}
+
+async function useChannel() {
+  await browser.click(inRow(service, "enable"));
+  await check("it is enabled and shows 1/1", () => rowSays(service, /Enabled[^]*1\/1/, 60_000));
+  await check("a request goes through it", async () => {
+    const status = await through(given.port);
+    if (status !== 200) throw new Error(`through the channel: ${status}`);
+  });
+  await look("channels");
+  await check("focus and scroll outlive the refresh", keepsFocus);
+  await browser.click(inRow(service, "edit"));
+  await browser.type(fieldOf("comment"), "Orders of the plant");
+  await submit();
+  await check("it is changed while it is open", () =>
+    rowSays("Orders of the plant", /Enabled[^]*1\/1/, 60_000));
+}
+
+async function keepsFocus() {
+  const asked = () => performance.getEntriesByType("resource")
+    .filter((one) => one.name.endsWith("/channels/K8S")).length;
+  await browser.run(() => {
+    window.held = document.querySelector("[data-do=edit]");
+    window.held.focus();
+  });
+  const before = await browser.run(asked);
+  await until("two refreshes", async () => (await browser.run(asked)) >= before + 3);
+  const held = () => document.activeElement === window.held && window.held.isConnected;
+  if (!(await browser.run(held))) throw new Error("the focus is elsewhere");
+}
+
+async function otherViews() {
+  await visit("Service Channels Overview");
+  await browser.click("[data-filter=enabled]");
+  await check("the filter shows enabled ones", () => rowSays(service, /Enabled/));
+  await look("overview");
+  await browser.click("[data-filter=disabled]");
+  await check("and no others", () => until("none", async () => (await row(service)) === ""));
+  await browser.click("[data-filter=all]");
+  await visit("Monitoring");
+  await check("streams, bars and percentiles are shown", async () => {
+    await until("the chart", () => browser.run(() => !!document.querySelector("figure svg")));
+    await rowSays(String(given.port), /Kubernetes Cluster/);
+  });
+  await look("monitoring");
+  await visit("Certificates");
+  await check("its certificate is shown", () => rowSays(given.regionHost, /ok|ends in/));
+  await look("certificates");
+  await visit("Log");
+  await check("the log tells who enabled it", () => rowSays("enabled channel", /admin/));
+  await look("log");
+  await visit("Accounts");
+  await browser.click("[data-do=add]");
+  await browser.type(fieldOf("user"), LOOKER);
+  await browser.type(fieldOf("password"), PASSWORD);
+  await submit();
+  await check("an account is added", () => rowSays(LOOKER, /Display/));
+  await look("accounts");
+}
+
+/** A second channel on the same port cannot be enabled. */
+async function failing() {
+  await visit("On-Premise to Cloud");
+  await fill(given.port, true);
+  await check("a port that is taken is told", () => until("the note", async () =>
+    (await browser.text(`.field:has([name=port]) .hint`)).includes("has this port too")));
+  await submit();
+  await check("why it could not be enabled is at its row", () =>
+    rowSays("Enabling failed", /Enabling failed[^]*port/), /state .*500/);
+  await look("channels-failed");
+  await remove("Enabling failed");
+}
+
+async function remove(word) {
+  await browser.click(inRow(word, "delete"));
+  await submit();
+  await until(`${word} is gone`, async () => (await row(word)) === "");
+}
+
+async function endChannel() {
+  await browser.click(inRow(service, "disable"));
+  await check("it is disabled", () => rowSays(service, /Disabled[^]*0\/1/));
+  // By a name both of its addresses are tried, and the error holds one of each.
+  const refused = (error) => [error, ...(error.errors ?? [])]
+    .some((one) => one.code === "ECONNREFUSED");
+  await check("its port is closed", () => until("refused", () =>
+    through(given.port).then(() => false, refused)));
+  const file = path.join(output, `channels-${given.subaccount}.json`);
+  fs.rmSync(file, { force: true });
+  await browser.click("[data-do=export]");
+  await check("an export is downloaded", () => until("the file", () =>
+    JSON.parse(fs.readFileSync(file, "utf8")).channels[0].k8sService === service));
+  await check("it is deleted", () => remove(service));
+  await browser.click("[data-do=import]");
+  await browser.choose('dialog input[type="file"]', file);
+  await until("the file is read", async () => (await browser.text("dialog")).includes("1 service"));
+  await look("channels-import");
+  await submit();
+  await check("it is imported", () => rowSays(service, /Disabled/));
+  await check("and deleted", () => remove(service));
+}
+
+async function roles() {
+  await enter(LOOKER);
+  await heading("Subaccounts");
+  await check("who only looks is offered no change", async () => {
+    const offered = await browser.run(() => [...document.querySelectorAll("main button, nav a")]
+      .map((one) => one.innerText));
+    const wrong = offered.filter((one) => /add|delete|edit|renew|accounts|log/i
+      .test(one.replace("Subaccounts", "")));
+    if (wrong.length > 0) throw new Error(`offered: ${wrong}`);
+  });
+  await enter("admin");
+  await heading("Subaccounts");
+  await browser.run(() => {
+    const choice = document.querySelector('select[aria-label="Colours"]');
+    choice.value = "dark";
+    choice.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  await browser.reload();
+  await heading("Subaccounts");
+  await check("colours that are chosen outlive a reload", () => until("dark", () =>
+    browser.run(() => getComputedStyle(document.documentElement).colorScheme === "dark")));
+  await check("the subaccount is deleted", () => remove(given.subaccount));
+}
+
+try {
+  const steps = [
+    setUp, session, subaccount, addChannel, useChannel, otherViews, failing, endChannel, roles,
+  ];
+  for (const step of steps) await step();
+  if (!given.axe) {
+    skipped += 1;
+    console.log("skipped axe: its file is not given");
+  }
+  console.log(`${passed} checks passed, ${skipped} skipped`);
+} catch (error) {
+  console.log(`FAILED ${error.message}`);
+  const seen = await browser.text("body").catch(() => "nothing");
+  console.log(`the page shows: ${seen.replaceAll("\n", " | ").slice(0, 2000)}`);
+  const picture = await browser.picture(false).catch(() => null);
+  if (picture) fs.writeFileSync(path.join(output, "failed.png"), picture);
+  console.log(`the console says: ${JSON.stringify(await browser.complaints().catch(() => []))}`);
+  process.exitCode = 1;
+} finally {
+  await browser.stop();
+}
