@@ -17,6 +17,7 @@ mod material_error;
 mod pem;
 mod provider;
 mod record;
+mod request;
 mod rustls_session;
 mod server;
 mod session;
@@ -39,6 +40,7 @@ pub use material::{
     ClientFiles, ClientMaterial, Fingerprint, ServerFiles, ServerMaterial, load_client, load_server,
 };
 pub use material_error::{MaterialError, MaterialProblem};
+pub use request::{Requested, request_connector};
 pub use server::ServerTls;
 pub use session::{Alpn, Handshake, Opened, Session, sealed_len};
 pub use texts::{ClientTexts, leaf_of};

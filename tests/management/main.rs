@@ -11,6 +11,7 @@ mod many;
 mod matrix;
 mod monitoring;
 mod replay;
+mod requests;
 mod store;
 mod storm;
 mod transfer;
