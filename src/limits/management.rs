@@ -9,6 +9,8 @@ pub const CHANNELS_MANAGED_MAX: usize = 4096;
 /// The store's ids of channels stay below: one a second for 34 000 years. Those of the
 /// configuration file's channels are above.
 pub const CHANNEL_ID_MANAGED_MAX: i64 = 1 << 40;
+/// Certificates that are asked for and have not come; the oldest is forgotten beyond.
+pub const CERTIFICATE_REQUESTS_MAX: usize = 64;
 /// Accounts; people, and programs that act for them.
 pub const ACCOUNTS_MAX: usize = 256;
 /// Changes that are remembered: some 200 bytes each.

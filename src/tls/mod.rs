@@ -17,6 +17,7 @@ mod material_error;
 mod pem;
 mod provider;
 mod record;
+mod request;
 mod rustls_session;
 mod server;
 mod session;
@@ -39,5 +40,6 @@ pub use material::{
     load_client, load_client_pem, load_server,
 };
 pub use material_error::{MaterialError, MaterialProblem};
+pub use request::{Requested, request_connector};
 pub use server::ServerTls;
 pub use session::{Alpn, Handshake, Opened, Session, sealed_len};

@@ -12,6 +12,7 @@ mod matrix;
 mod monitoring;
 mod page;
 mod replay;
+mod requests;
 mod store;
 mod storm;
 mod transfer;

@@ -20,6 +20,7 @@ type Route = (&'static str, &'static str, Option<Value>, u16, &'static str, &'st
 fn routes() -> Vec<Route> {
     let material = material(GUID);
     let renewed = json!({ "certificate": material[0], "privateKey": material[1] });
+    let asked = json!({ "regionHost": REGION, "subaccount": GUID });
     let imported = json!({ "version": 1, "channels": [channel(3200)] });
     let account = json!({ "user": "new", "password": PASSWORD, "role": "Display" });
     let role = json!({ "role": "Monitoring" });
@@ -47,6 +48,7 @@ fn routes() -> Vec<Route> {
         ("GET", "/api/monitoring/memory", None, 200, "AM", "AM"),
         ("GET", "/api/monitoring/cpu", None, 200, "AM", "AM"),
         ("GET", "/api/monitoring/disk", None, 200, "AM", "AM"),
+        ("POST", "/api/v1/configuration/certificateRequests", Some(asked), 201, "AS", "A"),
         ("GET", "/api/v1/configuration/subaccounts", None, 200, "ASD", "ASD"),
         ("POST", "/api/v1/configuration/subaccounts", Some(subaccount("new")), 201, "AS", "AS"),
         ("GET", "S", None, 200, "ASD", "ASD"),

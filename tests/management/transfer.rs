@@ -72,7 +72,7 @@ fn what_was_exported_is_imported_as_it_was_and_not_enabled() {
 
     let done = import(&client, "b", &exported);
     assert_eq!((done.status, done.json()), (200, json!({ "created": [4, 3] })));
-    let mut all_off = exported.clone();
+    let mut all_off = exported;
     all_off["channels"][1]["enabled"] = json!(false);
     assert_eq!(export(&client, "b"), all_off, "in the same order, and none is enabled");
     assert_eq!(house.carrier.open(), [1]);

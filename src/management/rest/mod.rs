@@ -15,6 +15,7 @@ mod machine;
 mod monitoring;
 mod offer;
 mod path;
+mod requests;
 mod routes;
 mod said;
 mod session;

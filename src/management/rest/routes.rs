@@ -17,8 +17,8 @@ use axum::{
 };
 
 use super::{
-    accounts, alerts, certificates, channels, desk::Desk, machine, monitoring, session, setup,
-    subaccounts, transfer, usage, version,
+    accounts, alerts, certificates, channels, desk::Desk, machine, monitoring, requests, session,
+    setup, subaccounts, transfer, usage, version,
 };
 use crate::management::{Failure, accounts::Caller, web};
 
@@ -69,9 +69,10 @@ fn looked_at() -> [Route; 11] {
     ]
 }
 
-fn configuration() -> [Route; 10] {
+fn configuration() -> [Route; 11] {
     let all = || get(channels::list).post(channels::create).delete(channels::delete_all);
     [
+        ("/api/v1/configuration/certificateRequests", post(requests::make)),
         ("/api/v1/configuration/subaccounts", get(subaccounts::list).post(subaccounts::create)),
         (
             "/api/v1/configuration/subaccounts/{region}/{subaccount}",

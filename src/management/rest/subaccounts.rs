@@ -16,6 +16,7 @@ use super::{
     desk::{Desk, apart, now_ms},
     entity,
     path::{Base, Named, OfSubaccount, location},
+    requests::Key,
 };
 use crate::{
     limits::NAME_BYTES_MAX,
@@ -68,31 +69,36 @@ pub(super) async fn create(
     no_enrolment(&mut fields)?;
     let region_host = name(&mut fields, "regionHost")?;
     let subaccount = name(&mut fields, "subaccount")?;
-    let [certificate, private_key, authorities] = TEXTS.map(|text| {
-        let said = fields.long_text(text);
-        there(text, said)
-    });
-    let one = Subaccount {
+    let [certificate, _, authorities] = TEXTS;
+    let certificate = there(certificate, fields.long_text(certificate))?;
+    let key = Key::read(&mut fields)?;
+    if matches!(key, Key::Kept) {
+        return Err(Failure::invalid("privateKey is missing"));
+    }
+    let authorities = there(authorities, fields.long_text(authorities))?;
+    let mut one = Subaccount {
         owner: Owner { region_host, subaccount },
         location: location_id(&mut fields)?.unwrap_or_default(),
         display_name: fields.text("displayName")?.unwrap_or_default(),
         description: fields.text("description")?.unwrap_or_default(),
         connected: true,
         managed: fields.flag("isManaged")?.unwrap_or(false),
-        certificate: Some(certificate?),
-        private_key: private_key?,
-        authorities: authorities?,
+        certificate: Some(certificate),
+        private_key: String::new(),
+        authorities,
         created_at: now_ms(),
     };
     no_renewal(&mut fields)?;
     fields.end(&[])?;
     caller.must(Permission::Configure { managed: one.managed })?;
     let done = apart(&desk, move |desk| {
+        one.private_key = key.text(desk, &one.owner)?.unwrap_or_default();
         usable(&one)?;
         let of_file = desk.is_not_of_file(&one.owner);
         of_file.map_err(|failure| Failure::exists(failure.message))?;
         desk.change(&caller, |edit| {
             edit.add_subaccount(&one)?;
+            key.use_up(edit, &one.owner)?;
             Ok(((), format!("made subaccount {}", one.owner)))
         })?;
         Ok((base.subaccount(&one.owner), shown(desk, &base, &one.owner)?))
@@ -185,7 +191,7 @@ pub(super) async fn validity(
     no_enrolment(&mut fields)?;
     let certificate = fields.long_text("certificate");
     let certificate = there("certificate", certificate)?;
-    let private_key = fields.long_text("privateKey")?;
+    let key = Key::read(&mut fields)?;
     let authorities = fields.long_text("ca")?;
     fields.end(&[])?;
     let owner = at.owner();
@@ -193,7 +199,7 @@ pub(super) async fn validity(
         desk.may_change(&caller, &owner)?;
         let mut one = desk.subaccount(&owner)?;
         one.certificate = Some(certificate);
-        replace(&mut one.private_key, private_key);
+        replace(&mut one.private_key, key.text(desk, &owner)?);
         replace(&mut one.authorities, authorities);
         usable(&one)?;
         let Subaccount { certificate, private_key, authorities, .. } = one;
@@ -202,6 +208,7 @@ pub(super) async fn validity(
                 (one.certificate, one.private_key) = (certificate, private_key);
                 one.authorities = authorities;
             })?;
+            key.use_up(edit, &owner)?;
             Ok(((), format!("gave subaccount {owner} another certificate")))
         })?;
         shown(desk, &base, &owner)
@@ -247,7 +254,7 @@ fn usable(one: &Subaccount) -> Result<(), Failure> {
 }
 
 /// The name of a region or subaccount: it stands in paths.
-fn name(fields: &mut Fields, field: &str) -> Result<String, Failure> {
+pub(super) fn name(fields: &mut Fields, field: &str) -> Result<String, Failure> {
     let text = fields.text(field);
     let text = there(field, text)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);

@@ -14,7 +14,8 @@ use super::StoreError;
 const NAME: &str = "store.sqlite";
 
 /// Brings each form to the next one; the first makes it. What is released is never changed.
-const FORMS: [&str; 2] = [include_str!("form-1.sql"), include_str!("form-2.sql")];
+const FORMS: [&str; 3] =
+    [include_str!("form-1.sql"), include_str!("form-2.sql"), include_str!("form-3.sql")];
 
 /// An open store.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ mod channel;
 mod edit;
 mod error;
 mod file;
+mod request;
 mod subaccount;
 mod usage;
 
