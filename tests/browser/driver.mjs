@@ -2,6 +2,7 @@
 // have, such as the colour scheme, is set over the browser's own protocol.
 
 import { spawn } from "node:child_process";
+import http from "node:http";
 
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 const POLL_MS = 40;
@@ -22,6 +23,17 @@ export async function until(what, probe, limit_ms = 20_000) {
     }
     await new Promise((then) => setTimeout(then, POLL_MS));
   }
+}
+
+/** Fetches from a local port, on a connection of its own; says the status. */
+export function fetchStatus(port, path = "/", host = "localhost") {
+  return new Promise((then, fail) => {
+    const of = { host: "localhost", port, path, agent: false, timeout: 10_000 };
+    http.get({ ...of, headers: { Host: host } }, (answer) => {
+      answer.resume();
+      answer.on("end", () => then(answer.statusCode));
+    }).on("error", fail);
+  });
 }
 
 export class Browser {

@@ -24,10 +24,9 @@
 // good run is `N checks passed`, with how many were skipped.
 
 import fs from "node:fs";
-import http from "node:http";
 import path from "node:path";
 
-import { Browser, until } from "./driver.mjs";
+import { Browser, fetchStatus, until } from "./driver.mjs";
 
 const given = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
 const WIDTHS = [[1440, 900], [390, 844]];
@@ -134,17 +133,6 @@ async function accessible(what) {
   if (grave.length > 0) throw new Error(`axe on ${what}: ${JSON.stringify(grave, null, 1)}`);
   for (const one of found) console.log(`note axe on ${what}: ${one.impact} ${one.id}: ${one.help}`);
   ok(`axe on ${what}: nothing serious`);
-}
-
-/** Fetches through the channel. */
-function through(port) {
-  return new Promise((then, fail) => {
-    const of = { host: "localhost", port, path: given.target ?? "/", agent: false };
-    http.get({ ...of, headers: { Host: given.host ?? "localhost" }, timeout: 10_000 }, (answer) => {
-      answer.resume();
-      answer.on("end", () => then(answer.statusCode));
-    }).on("error", fail);
-  });
 }
 
 /** Says when something was seen first, and what was transferred for it. */
@@ -258,7 +246,7 @@ async function useChannel() {
   await browser.click(inRow(service, "enable"));
   await check("it is enabled and shows 1/1", () => rowSays(service, /Enabled[^]*1\/1/, 60_000));
   await check("a request goes through it", async () => {
-    const status = await through(given.port);
+    const status = await fetchStatus(given.port, given.target, given.host);
     if (status !== 200) throw new Error(`through the channel: ${status}`);
   });
   await look("channels");
@@ -338,7 +326,7 @@ async function endChannel() {
   const refused = (error) => [error, ...(error.errors ?? [])]
     .some((one) => one.code === "ECONNREFUSED");
   await check("its port is closed", () => until("refused", () =>
-    through(given.port).then(() => false, refused)));
+    fetchStatus(given.port, given.target, given.host).then(() => false, refused)));
   const file = path.join(output, `channels-${given.subaccount}.json`);
   fs.rmSync(file, { force: true });
   await browser.click("[data-do=export]");
@@ -366,6 +354,14 @@ async function roles() {
   });
   await enter("admin");
   await heading("Subaccounts");
+  await browser.click('//button[text()="Password"]');
+  await browser.type(fieldOf("old"), PASSWORD);
+  await browser.type(fieldOf("password"), `${PASSWORD} again`);
+  await browser.type(fieldOf("again"), `${PASSWORD} again`);
+  await look("password");
+  await submit();
+  await check("the own password is changed, and the session goes on", () => visit("Log"));
+  await visit("Subaccounts");
   await browser.run(() => {
     const choice = document.querySelector('select[aria-label="Colours"]');
     choice.value = "dark";

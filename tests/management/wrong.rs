@@ -152,7 +152,6 @@ fn paths_lead_where_they_say_or_nowhere() {
     let path = format!("{}/channels/K8S", at(GUID));
     client.ask("POST", &path, Some(&channel(3000))).is_empty(201);
     let tricks: Vec<String> = [
-        "/",
         "//",
         "/api/v1",
         "/api/v1/configuration/subaccounts/",

@@ -44,7 +44,7 @@ export async function ask(method, path, body) {
   if (response.ok) return { said, headers: response.headers };
   const over = response.status === 401 && account;
   const message = said?.message ?? `The connector answers ${response.status}.`;
-  if (over && path !== "/api/v1/password") {
+  if (over) {
     forget();
     whenOver(message);
   }

@@ -58,6 +58,7 @@ async function refresh() {
     if (mine !== turn || !account) return;
     if (main.dataset.view !== name) show(main, h("h1", { tabindex: "-1" }, VIEWS[name][0]));
     main.dataset.view = name;
+    main.setAttribute("aria-busy", "false");
     if (main.dataset.lost !== failure.message) alarm(failure.message);
     main.dataset.lost = failure.message;
   }

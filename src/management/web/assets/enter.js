@@ -1,6 +1,6 @@
 // The way in: the first account by its link, logging in, and one's own password.
 
-import { ask, logIn } from "./api.js";
+import { account, ask, logIn } from "./api.js";
 import { checkPassword, checkUser } from "./checks.js";
 import { field, openDialog } from "./dialog.js";
 import { h } from "./dom.js";
@@ -94,7 +94,10 @@ export function changePassword(say) {
   openDialog({
     title: "Change your password", fields: [old, password, again], label: "Change it",
     submit: async () => {
+      const { user } = account;
       await ask("PUT", "/api/v1/password", { old: old.value(), new: password.value() });
+      // It ends every session of the account, this one too.
+      await logIn(user, password.value());
       say("Your password is another one now.");
     },
   });
