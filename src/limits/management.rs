@@ -59,6 +59,10 @@ pub const BACKUP_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const RESTORE_BODY_BYTES_MAX: usize = BACKUP_BYTES_MAX + 16 * 1024;
 /// Backups that are made or restored at a time; who comes meanwhile is told so.
 pub const BACKUPS_AT_ONCE: usize = 1;
+/// Certificates of a PKCS #12 file: a chain has a few, and some authorities stand beside it.
+pub const PKCS12_CERTIFICATES_MAX: usize = 64;
+/// PKCS #12 files that are opened at a time: one may ask for as many rounds as take seconds.
+pub const PKCS12_AT_ONCE: usize = 1;
 /// Memory in KiB, passes and lanes of argon2id for the key of a backup of form 1; what is sealed
 /// with it could not be opened with others.
 pub const BACKUP_KEY_HASH: (u32, u32, u32) = (19_456, 2, 1);

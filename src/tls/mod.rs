@@ -15,6 +15,7 @@ mod issue;
 mod material;
 mod material_error;
 mod pem;
+mod pkcs12;
 mod provider;
 mod record;
 mod request;
@@ -40,6 +41,7 @@ pub use material::{
     load_client, load_client_pem, load_server,
 };
 pub use material_error::{MaterialError, MaterialProblem};
+pub use pkcs12::{Pkcs12, Pkcs12Error, open_pkcs12};
 pub use request::{Requested, request_connector};
 pub use server::ServerTls;
 pub use session::{Alpn, Handshake, Opened, Session, sealed_len};

@@ -13,6 +13,7 @@ mod many;
 mod matrix;
 mod monitoring;
 mod page;
+mod pkcs12;
 mod replay;
 mod requests;
 mod store;

@@ -12,7 +12,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{alerts::Since, usage::Counted};
 use crate::{
-    limits::{BACKUPS_AT_ONCE, PASSWORDS_HASHED_AT_ONCE},
+    limits::{BACKUPS_AT_ONCE, PASSWORDS_HASHED_AT_ONCE, PKCS12_AT_ONCE},
     management::{
         Carrier, Failure,
         accounts::{Caller, Lockout, Sessions, verify_nobody},
@@ -29,6 +29,8 @@ pub struct Desk {
     pub(super) hashing: Semaphore,
     /// Whoever makes or restores a backup has one.
     pub(super) backups: Arc<Semaphore>,
+    /// Whoever opens a PKCS #12 file has one. Not those of passwords: logging in goes on.
+    pub(super) openings: Arc<Semaphore>,
     sessions: Mutex<Sessions>,
     lockout: Mutex<Lockout>,
     /// Held while ports are compared and the outcome is written.
@@ -58,6 +60,7 @@ impl Desk {
             carrier,
             hashing: Semaphore::new(PASSWORDS_HASHED_AT_ONCE),
             backups: Arc::new(Semaphore::new(BACKUPS_AT_ONCE)),
+            openings: Arc::new(Semaphore::new(PKCS12_AT_ONCE)),
             sessions: Mutex::default(),
             lockout: Mutex::default(),
             ports: Mutex::default(),

@@ -19,6 +19,7 @@ mod path;
 mod requests;
 mod routes;
 mod said;
+mod sent;
 mod session;
 mod setup;
 mod subaccounts;

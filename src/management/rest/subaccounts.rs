@@ -16,7 +16,7 @@ use super::{
     desk::{Desk, apart, now_ms},
     entity,
     path::{Base, Named, OfSubaccount, location},
-    requests::Key,
+    sent::Sent,
 };
 use crate::{
     limits::NAME_BYTES_MAX,
@@ -30,8 +30,6 @@ use crate::{
 
 /// What an entity shows and nobody sets by writing the entity.
 const SHOWN: [&str; 6] = ["regionHost", "subaccount", "tunnel", "isManaged", "managedBy", "_links"];
-/// What certificate, key and authorities are called, in this order.
-const TEXTS: [&str; 3] = ["certificate", "privateKey", "ca"];
 
 pub(super) async fn list(
     caller: Caller,
@@ -69,13 +67,7 @@ pub(super) async fn create(
     no_enrolment(&mut fields)?;
     let region_host = name(&mut fields, "regionHost")?;
     let subaccount = name(&mut fields, "subaccount")?;
-    let [certificate, _, authorities] = TEXTS;
-    let certificate = there(certificate, fields.long_text(certificate))?;
-    let key = Key::read(&mut fields)?;
-    if matches!(key, Key::Kept) {
-        return Err(Failure::invalid("privateKey is missing"));
-    }
-    let authorities = there(authorities, fields.long_text(authorities))?;
+    let sent = Sent::read(&mut fields)?;
     let mut one = Subaccount {
         owner: Owner { region_host, subaccount },
         location: location_id(&mut fields)?.unwrap_or_default(),
@@ -83,16 +75,21 @@ pub(super) async fn create(
         description: fields.text("description")?.unwrap_or_default(),
         connected: true,
         managed: fields.flag("isManaged")?.unwrap_or(false),
-        certificate: Some(certificate),
+        certificate: None,
         private_key: String::new(),
-        authorities,
+        authorities: String::new(),
         created_at: now_ms(),
     };
     no_renewal(&mut fields)?;
     fields.end(&[])?;
     caller.must(Permission::Configure { managed: one.managed })?;
+    let turn = sent.turn(&desk).await;
     let done = apart(&desk, move |desk| {
-        one.private_key = key.text(desk, &one.owner)?.unwrap_or_default();
+        let material = sent.open(turn)?;
+        let key = material.key;
+        one.certificate = Some(material.certificate);
+        one.private_key = there("privateKey", key.text(desk, &one.owner))?;
+        one.authorities = there("ca", Ok(material.authorities))?;
         usable(&one)?;
         let of_file = desk.is_not_of_file(&one.owner);
         of_file.map_err(|failure| Failure::exists(failure.message))?;
@@ -189,18 +186,18 @@ pub(super) async fn validity(
     caller.must(Permission::Configure { managed: false })?;
     let mut fields = Fields::read(request).await?;
     no_enrolment(&mut fields)?;
-    let certificate = fields.long_text("certificate");
-    let certificate = there("certificate", certificate)?;
-    let key = Key::read(&mut fields)?;
-    let authorities = fields.long_text("ca")?;
+    let sent = Sent::read(&mut fields)?;
     fields.end(&[])?;
     let owner = at.owner();
+    let turn = sent.turn(&desk).await;
     let done = apart(&desk, move |desk| {
         desk.may_change(&caller, &owner)?;
+        let material = sent.open(turn)?;
+        let key = material.key;
         let mut one = desk.subaccount(&owner)?;
-        one.certificate = Some(certificate);
+        one.certificate = Some(material.certificate);
         replace(&mut one.private_key, key.text(desk, &owner)?);
-        replace(&mut one.authorities, authorities);
+        replace(&mut one.authorities, material.authorities);
         usable(&one)?;
         let Subaccount { certificate, private_key, authorities, .. } = one;
         desk.change(&caller, |edit| {
@@ -296,7 +293,7 @@ fn no_enrolment(fields: &mut Fields) -> Result<(), Failure> {
         if fields.long_text(field)?.is_some() {
             return Err(Failure::invalid(format!(
                 "{field}: there is no cloud to ask for a certificate; send certificate, \
-                 privateKey and ca as PEM"
+                 privateKey and ca as PEM, or pkcs12"
             )));
         }
     }
