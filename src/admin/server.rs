@@ -178,7 +178,7 @@ struct Door {
 /// The certificate in use, which follows its files.
 type Certificate = Arc<Mutex<HttpsServer>>;
 
-/// Questions to the workers, and to the disk, that wait at the same time; more queue up behind them.
+/// Questions to the workers, and to the disk, that wait at a time; more queue up behind them.
 const BLOCKING_THREADS: usize = 4;
 
 fn follow(tls: &AdminTls) -> io::Result<(Certificate, FileWatch)> {

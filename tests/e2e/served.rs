@@ -1,5 +1,5 @@
-//! A connector whose configuration file names no subaccount: everything is made by REST, with a real
-//! proxy behind it, asked for by curl.
+//! A connector whose configuration file names no subaccount: all is made by REST, with a real proxy
+//! behind it, asked for by curl.
 
 use std::{
     fs,
@@ -52,20 +52,7 @@ fn lasts(kind: Kind) {
     assert!(shown["state"]["openedConnections"].as_u64() > Some(0), "{shown}");
     assert_eq!(exchange(local, "").unwrap(), "of b");
 
-    // Those who monitor see what it carries.
-    let monitoring = "/api/monitoring";
-    let usage = || managed.get(&format!("{monitoring}/usage"));
-    let of_channel =
-        |usage: Value| usage["subaccounts"][0]["serviceChannelUsageStatistics"][0].clone();
-    let used = || of_channel(usage())["bytesReceived"].as_u64() >= Some(4);
-    wait_until("the bytes are told", DEADLINE, used);
-    let certificates = managed.get(&format!("{monitoring}/certificates"));
-    let kinds: Vec<_> = certificates["certificates"].as_array().unwrap().iter().collect();
-    assert!(kinds.iter().any(|one| one["type"] == "UI"), "{certificates}");
-    assert!(kinds.iter().any(|one| one["subaccountName"] == "b"), "{certificates}");
-    let latency = managed.get("/api/v1/latency");
-    let first_byte = |one: &Value| one["name"] == "first_byte" && one["count"].as_u64() > Some(0);
-    assert!(latency["latency"].as_array().unwrap().iter().any(first_byte), "{latency}");
+    shows_use(&managed);
 
     // What cannot work says why, and stays, disabled.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -96,6 +83,23 @@ fn lasts(kind: Kind) {
     assert_eq!(managed.get(&channels).as_array().unwrap().len(), 2);
     assert_eq!(managed.ask(ACCOUNT, "DELETE", &channels, None).0, 204);
     assert!(TcpStream::connect(local).is_err(), "what is deleted is closed before it is answered");
+}
+
+/// Those who monitor see what channels carry, how long that takes, and whose certificates end when.
+fn shows_use(managed: &Managed) {
+    let monitoring = "/api/monitoring";
+    let usage = || managed.get(&format!("{monitoring}/usage"));
+    let of_channel =
+        |usage: Value| usage["subaccounts"][0]["serviceChannelUsageStatistics"][0].clone();
+    let used = || of_channel(usage())["bytesReceived"].as_u64() >= Some(4);
+    wait_until("the bytes are told", DEADLINE, used);
+    let certificates = managed.get(&format!("{monitoring}/certificates"));
+    let kinds: Vec<_> = certificates["certificates"].as_array().unwrap().iter().collect();
+    assert!(kinds.iter().any(|one| one["type"] == "UI"), "{certificates}");
+    assert!(kinds.iter().any(|one| one["subaccountName"] == "b"), "{certificates}");
+    let latency = managed.get("/api/v1/latency");
+    let connect = |one: &Value| one["name"] == "connect" && one["count"].as_u64() > Some(0);
+    assert!(latency["latency"].as_array().unwrap().iter().any(connect), "{latency}");
 }
 
 fn of_file(kind: Kind) {
