@@ -82,9 +82,10 @@ fn creates(managed: &Managed, cookie: &str, token: &str) -> String {
         });
         let body = body.to_string().replace('"', "\\\"");
         format!(
-            "url = \"{url}\"\ncacert = \"{certificate}\"\nsilent\nheader = \"Content-Type: application/json\"\n\
-             header = \"Cookie: {cookie}\"\nheader = \"X-CSRF-Token: {token}\"\n\
-             data = \"{body}\"\nwrite-out = \"%{{http_code}} %header{{location}}\\n\"\n"
+            "url = \"{url}\"\ncacert = \"{certificate}\"\nsilent\n\
+             header = \"Content-Type: application/json\"\nheader = \"Cookie: {cookie}\"\n\
+             header = \"X-CSRF-Token: {token}\"\ndata = \"{body}\"\n\
+             write-out = \"%{{http_code}} %header{{location}}\\n\"\n"
         )
     };
     (0..CHANGES).map(one).collect::<Vec<_>>().join("next\n")

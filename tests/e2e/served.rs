@@ -6,17 +6,18 @@ use std::{
     net::{TcpListener, TcpStream},
 };
 
-use causeway::engine::Kind;
+use causeway::{engine::Kind, tls::Authority};
 use serde_json::{Value, json};
 
 use crate::support::{
-    ACCOUNT, DEADLINE, HOST, HeldPort, Managed, REGION, Service, Suite, World, connector_head,
-    exchange, mode, subaccount_body, wait_until,
+    ACCOUNT, ClientFiles, DEADLINE, HOST, HeldPort, Managed, REGION, Service, Suite, World,
+    connector_head, exchange, mode, subaccount_body, valid_now, wait_until,
 };
 
 pub fn add(suite: &mut Suite) {
     suite.all("what_rest_makes_carries_and_lasts", lasts);
     suite.both("what_the_file_names_is_shown_and_changed_there_alone", of_file);
+    suite.once("an_account_is_shown_by_its_client_certificate", certificates);
     suite.both("routes_of_operators_ask_for_an_account_of_the_management", operators);
 }
 
@@ -140,6 +141,44 @@ fn of_file(kind: Kind) {
     let (status, why) = managed.change("PUT", &state, &json!({ "enabled": true }));
     assert_eq!(status, 500, "{why}");
     assert_eq!(exchange(held.address, "").unwrap(), "of a");
+}
+
+fn certificates() {
+    let world = World::new(Kind::Epoll);
+    let (operators, ca) = Authority::create("operators", valid_now()).unwrap();
+    fs::write(world.path("operators.crt"), &ca.certificate_pem).unwrap();
+    let issue = |name: &str| {
+        let issued = operators.issue_connector(name, None, valid_now()).unwrap();
+        (issued.certificate_pem.clone(), world.write_pair(name, &issued))
+    };
+    let (ada, bob) = (issue("ada"), issue("bob"));
+    let mut managed = Managed::start(&world, "[admin.tls]\nclient_ca = \"operators.crt\"\n");
+    managed.set_up();
+    let accounts = "/api/v1/configuration/accounts";
+    let body = json!({ "user": "ada", "role": "Display", "certificate": ada.0 });
+    assert_eq!(managed.change("POST", accounts, &body).0, 201);
+    let by = |files: &ClientFiles, method, path, body: Option<&Value>| {
+        let (certificate, key) = (files.certificate.display(), files.private_key.display());
+        let shown = ["--cert", &certificate.to_string(), "--key", &key.to_string()];
+        managed.curl("", method, path, body, &shown).0
+    };
+    // With the rights of its role, and no more.
+    assert_eq!(by(&ada.1, "GET", ENTRY, None), 200);
+    assert_eq!(by(&ada.1, "POST", ENTRY, Some(&subaccount_body(&world, "b"))), 403);
+    assert_eq!(by(&ada.1, "GET", "/status", None), 403);
+    // One of the right authority is nobody's before it is an account's.
+    for path in [ENTRY, "/status"] {
+        assert_eq!(by(&bob.1, "GET", path, None), 401, "{path}");
+    }
+    let other = json!({ "certificate": bob.0, "role": "Monitoring" });
+    assert_eq!(managed.change("PUT", &format!("{accounts}/ada"), &other).0, 204);
+    assert_eq!(
+        (by(&ada.1, "GET", "/status", None), by(&bob.1, "GET", "/status", None)),
+        (401, 200)
+    );
+    let none = json!({ "certificate": "" });
+    let (status, why) = managed.change("PUT", &format!("{accounts}/ada"), &none);
+    assert_eq!(status, 400, "{why}");
 }
 
 fn operators(kind: Kind) {

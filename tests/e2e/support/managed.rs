@@ -71,7 +71,8 @@ impl Managed {
         self.curl(user, method, path, body, &[])
     }
 
-    fn curl(
+    /// The same with more arguments for curl.
+    pub fn curl(
         &self,
         user: &str,
         method: &str,
