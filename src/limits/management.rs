@@ -52,6 +52,16 @@ pub const SETUP_LINK_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 pub const MANAGEMENT_BODY_BYTES_MAX: usize = 256 * 1024;
 /// Body of an import: as many channels as there may be, most with short comments and few sources.
 pub const IMPORT_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A backup: the largest store people make by hand, with 256 subaccounts, 4096 channels and a full
+/// log, has some 8 MiB. Held in memory twice while it is sealed or restored.
+pub const BACKUP_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Body of a restore: a backup, its password, and what parts them.
+pub const RESTORE_BODY_BYTES_MAX: usize = BACKUP_BYTES_MAX + 16 * 1024;
+/// Backups that are made or restored at a time; who comes meanwhile is told so.
+pub const BACKUPS_AT_ONCE: usize = 1;
+/// Memory in KiB, passes and lanes of argon2id for the key of a backup of form 1; what is sealed
+/// with it could not be opened with others.
+pub const BACKUP_KEY_HASH: (u32, u32, u32) = (19_456, 2, 1);
 /// Comments, names and descriptions: people write a few lines.
 pub const MANAGED_TEXT_BYTES_MAX: usize = 1024;
 /// Name of an account.

@@ -105,7 +105,7 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Exists(_) => Self::exists(message),
             StoreError::Unknown(_) => Self::unknown(message),
-            StoreError::Full { .. } => Self::illegal_state(message),
+            StoreError::Full { .. } | StoreError::Large { .. } => Self::illegal_state(message),
             _ => Self::failed(message),
         }
     }

@@ -8,6 +8,7 @@ mod failure;
 mod machine;
 mod of_connector;
 pub mod rest;
+pub mod sealed;
 pub mod store;
 pub mod web;
 

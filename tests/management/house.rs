@@ -130,7 +130,8 @@ impl House {
         house
     }
 
-    fn over(place: tempfile::TempDir) -> Self {
+    /// One over a directory with a store in it.
+    pub(crate) fn over(place: tempfile::TempDir) -> Self {
         let store = Arc::new(Store::open(place.path()).unwrap());
         let carrier = Arc::new(Recorder::default());
         let desk = Desk::open(store.clone(), carrier.clone()).unwrap();
@@ -278,6 +279,29 @@ impl Client<'_> {
         let body = body.as_deref().map(str::as_bytes);
         self.house.send(&format!("{method} {path}"), &headers, body)
     }
+
+    /// Sends a form.
+    pub(crate) fn put_form(&self, path: &str, parts: &[(&str, &[u8])]) -> Reply {
+        let (kind, body) = form(parts);
+        let mut headers: Vec<(&str, &str)> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        headers.push(("Content-Type", &kind));
+        self.house.send(&format!("PUT {path}"), &headers, Some(&body))
+    }
+}
+
+/// The body of a form, and its type.
+pub(crate) fn form(parts: &[(&str, &[u8])]) -> (String, Vec<u8>) {
+    let mut body = Vec::new();
+    for (name, bytes) in parts {
+        let file = if *name == "backup" { "; filename=\"causeway.backup\"" } else { "" };
+        let head = format!("Content-Disposition: form-data; name=\"{name}\"{file}");
+        body.extend(format!("--edge\r\n{head}\r\n\r\n").bytes());
+        body.extend(*bytes);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--edge--\r\n");
+    ("multipart/form-data; boundary=edge".to_owned(), body)
 }
 
 /// An answer.
@@ -286,15 +310,20 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
+    /// The body, where that is no text.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Reply {
     fn read(stream: &mut TcpStream) -> Self {
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text:?}"));
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        let end = all.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&all)));
+        let head = String::from_utf8(all[..end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self { status, head: head.to_owned(), body: body.to_owned() }
+        let bytes = all[end + 4..].to_vec();
+        Self { status, head, body: String::from_utf8_lossy(&bytes).into_owned(), bytes }
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod accounts;
+mod backup;
+mod backup_bounds;
 mod callers;
 mod file;
 mod house;

@@ -23,6 +23,7 @@ fn routes() -> Vec<Route> {
     let asked = json!({ "regionHost": REGION, "subaccount": GUID });
     let imported = json!({ "version": 1, "channels": [channel(3200)] });
     let account = json!({ "user": "new", "password": PASSWORD, "role": "Display" });
+    let sealed = json!({ "password": PASSWORD });
     let role = json!({ "role": "Monitoring" });
     let weak = json!({ "old": PASSWORD, "new": "short" });
     let on = |name: &str| Some(json!({ name: true }));
@@ -48,6 +49,9 @@ fn routes() -> Vec<Route> {
         ("GET", "/api/monitoring/memory", None, 200, "AM", "AM"),
         ("GET", "/api/monitoring/cpu", None, 200, "AM", "AM"),
         ("GET", "/api/monitoring/disk", None, 200, "AM", "AM"),
+        ("POST", "/api/v1/configuration/backup", Some(sealed), 200, "A", "A"),
+        // A restore ends the session; what is no form is told to those who may.
+        ("PUT", "/api/v1/configuration/backup", Some(json!({})), 415, "A", "A"),
         ("POST", "/api/v1/configuration/certificateRequests", Some(asked), 201, "AS", "A"),
         ("GET", "/api/v1/configuration/subaccounts", None, 200, "ASD", "ASD"),
         ("POST", "/api/v1/configuration/subaccounts", Some(subaccount("new")), 201, "AS", "AS"),

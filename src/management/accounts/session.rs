@@ -104,6 +104,12 @@ impl Sessions {
         self.endings += 1;
         self.open.retain(|_, session| session.account != account);
     }
+
+    /// Ends all there are: other accounts are in the place of those they are of.
+    pub fn close_all(&mut self) {
+        self.endings += 1;
+        self.open.clear();
+    }
 }
 
 /// The token of the page of the session with that cookie, for whoever has the cookie: a page that
@@ -148,6 +154,10 @@ mod tests {
         sessions.close_all_of("ada");
         assert_ne!(sessions.endings(), endings);
         assert!(sessions.find(&second.id, now).is_none());
+        let (third, endings) = (sessions.open("bob", Role::Administrator, now), sessions.endings());
+        sessions.close_all();
+        assert!(sessions.find(&third.id, now).is_none());
+        assert_ne!(sessions.endings(), endings);
     }
 
     #[test]

@@ -28,25 +28,11 @@ impl Fields {
 
     /// Reads one of at most so many bytes.
     pub(super) async fn read_up_to(request: Request, bytes_max: usize) -> Result<Self, Failure> {
-        if !is_json(request.headers()) {
-            return Err(Failure::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "INVALID_REQUEST",
-                "the body has to be JSON, with `Content-Type: application/json`",
-            ));
-        }
-        let too_large = || {
-            let message = format!("the body has more than {bytes_max} bytes");
-            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID_REQUEST", message)
-        };
-        let told = request.headers().get(CONTENT_LENGTH).and_then(|told| told.to_str().ok());
-        let told = told.and_then(|told| told.parse::<usize>().ok());
-        if told.is_some_and(|told| told > bytes_max) {
-            return Err(too_large());
-        }
+        has_type(request.headers(), "application/json", "JSON")?;
+        fits(request.headers(), bytes_max)?;
         // It ends early as well where the peer goes away, and then nobody hears the answer.
         let bytes = to_bytes(request.into_body(), bytes_max).await;
-        Self::of(&bytes.map_err(|_| too_large())?)
+        Self::of(&bytes.map_err(|_| too_large(bytes_max))?)
     }
 
     fn of(bytes: &[u8]) -> Result<Self, Failure> {
@@ -165,8 +151,28 @@ pub(super) fn there(name: &str, text: Result<Option<String>, Failure>) -> Result
     text.ok_or_else(|| Failure::invalid(format!("{name} is missing")))
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Goes on unless a body is told to have more than so many bytes.
+pub(super) fn fits(headers: &HeaderMap, bytes_max: usize) -> Result<(), Failure> {
+    let told = headers.get(CONTENT_LENGTH).and_then(|told| told.to_str().ok());
+    match told.and_then(|told| told.parse::<usize>().ok()) {
+        Some(told) if told > bytes_max => Err(too_large(bytes_max)),
+        _ => Ok(()),
+    }
+}
+
+/// 413: a body has more than so many bytes.
+pub(super) fn too_large(bytes_max: usize) -> Failure {
+    let message = format!("the body has more than {bytes_max} bytes");
+    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID_REQUEST", message)
+}
+
+/// Goes on if a body is of that type, 415 else.
+pub(super) fn has_type(headers: &HeaderMap, wanted: &str, what: &str) -> Result<(), Failure> {
     let told = headers.get(CONTENT_TYPE).and_then(|told| told.to_str().ok());
     let kind = told.and_then(|told| told.split(';').next()).map(str::trim);
-    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
+    if kind.is_some_and(|kind| kind.eq_ignore_ascii_case(wanted)) {
+        return Ok(());
+    }
+    let message = format!("the body has to be {what}, with `Content-Type: {wanted}`");
+    Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_REQUEST", message))
 }

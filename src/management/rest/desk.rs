@@ -12,7 +12,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{alerts::Since, usage::Counted};
 use crate::{
-    limits::PASSWORDS_HASHED_AT_ONCE,
+    limits::{BACKUPS_AT_ONCE, PASSWORDS_HASHED_AT_ONCE},
     management::{
         Carrier, Failure,
         accounts::{Caller, Lockout, Sessions, verify_nobody},
@@ -27,6 +27,8 @@ pub struct Desk {
     pub(super) store: Arc<Store>,
     pub(super) carrier: Arc<dyn Carrier>,
     pub(super) hashing: Semaphore,
+    /// Whoever makes or restores a backup has one.
+    pub(super) backups: Arc<Semaphore>,
     sessions: Mutex<Sessions>,
     lockout: Mutex<Lockout>,
     /// Held while ports are compared and the outcome is written.
@@ -55,6 +57,7 @@ impl Desk {
             store,
             carrier,
             hashing: Semaphore::new(PASSWORDS_HASHED_AT_ONCE),
+            backups: Arc::new(Semaphore::new(BACKUPS_AT_ONCE)),
             sessions: Mutex::default(),
             lockout: Mutex::default(),
             ports: Mutex::default(),

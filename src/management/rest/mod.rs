@@ -4,6 +4,7 @@
 
 mod accounts;
 mod alerts;
+mod backup;
 mod body;
 mod certificates;
 mod channels;

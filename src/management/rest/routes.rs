@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{DefaultBodyLimit, Request},
     http::{
         HeaderName, HeaderValue, StatusCode, Uri,
         header::{
@@ -17,10 +17,13 @@ use axum::{
 };
 
 use super::{
-    accounts, alerts, certificates, channels, desk::Desk, machine, monitoring, requests, session,
-    setup, subaccounts, transfer, usage, version,
+    accounts, alerts, backup, certificates, channels, desk::Desk, machine, monitoring, requests,
+    session, setup, subaccounts, transfer, usage, version,
 };
-use crate::management::{Failure, accounts::Caller, web};
+use crate::{
+    limits::RESTORE_BODY_BYTES_MAX,
+    management::{Failure, accounts::Caller, web},
+};
 
 /// Everything, with an answer to what is not there. Whoever serves it says where a request comes
 /// from, as an extension `axum::extract::ConnectInfo<std::net::SocketAddr>`.
@@ -69,9 +72,12 @@ fn looked_at() -> [Route; 11] {
     ]
 }
 
-fn configuration() -> [Route; 11] {
+fn configuration() -> [Route; 12] {
     let all = || get(channels::list).post(channels::create).delete(channels::delete_all);
+    let backup = post(backup::take).put(backup::restore);
+    let limit = DefaultBodyLimit::max(RESTORE_BODY_BYTES_MAX);
     [
+        ("/api/v1/configuration/backup", backup.layer(limit)),
         ("/api/v1/configuration/certificateRequests", post(requests::make)),
         ("/api/v1/configuration/subaccounts", get(subaccounts::list).post(subaccounts::create)),
         (

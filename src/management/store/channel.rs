@@ -161,23 +161,7 @@ impl Edit<'_> {
         if count >= max {
             return Err(StoreError::Full { what: "channels", max });
         }
-        let sql = "INSERT INTO channels (region_host, subaccount, enabled, cluster, service,
-                   port, connections, comment, local_address, mode, allowed_sources,
-                   bytes_per_second_max)
-                   VALUES (?1, ?2, FALSE, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-        db.prepare_cached(sql)?.execute(params![
-            owner.region_host,
-            owner.subaccount,
-            made.cluster,
-            made.service,
-            made.port,
-            made.connections,
-            made.comment,
-            made.local_address.to_string(),
-            made.mode.name(),
-            networks(&made.allowed_sources),
-            made.bytes_per_second_max,
-        ])?;
+        insert(db, None, owner, false, made)?;
         Ok(db.last_insert_rowid())
     }
 
@@ -238,6 +222,35 @@ impl Edit<'_> {
         let sql = "DELETE FROM channels WHERE region_host = ?1 AND subaccount = ?2";
         Ok(db.execute(sql, params![owner.region_host, owner.subaccount])?)
     }
+}
+
+/// Adds one, with an id of its own where none is said.
+pub(super) fn insert(
+    db: &Connection,
+    id: Option<i64>,
+    owner: &Owner,
+    enabled: bool,
+    made: &Made,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO channels (id, region_host, subaccount, enabled, cluster, service, port,
+               connections, comment, local_address, mode, allowed_sources, bytes_per_second_max)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    db.prepare_cached(sql)?.execute(params![
+        id,
+        owner.region_host,
+        owner.subaccount,
+        enabled,
+        made.cluster,
+        made.service,
+        made.port,
+        made.connections,
+        made.comment,
+        made.local_address.to_string(),
+        made.mode.name(),
+        networks(&made.allowed_sources),
+        made.bytes_per_second_max,
+    ])?;
+    Ok(())
 }
 
 fn no_channel(id: i64) -> StoreError {

@@ -56,6 +56,17 @@ pub enum StoreError {
         /// So many.
         max: usize,
     },
+    /// It is too large to be taken along in one piece.
+    #[error(
+        "the store has {bytes} bytes, more than the {max} that a backup may hold; delete what is \
+         not needed, or copy the state directory while the connector is stopped"
+    )]
+    Large {
+        /// So large.
+        bytes: usize,
+        /// So large may it be.
+        max: usize,
+    },
     /// The database says no: a full disk, most likely.
     #[error("the store cannot be used: {0}; nothing was changed")]
     Database(#[from] rusqlite::Error),

@@ -9,9 +9,9 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use super::StoreError;
+use super::{StoreError, aside};
 
-const NAME: &str = "store.sqlite";
+pub(super) const NAME: &str = "store.sqlite";
 
 /// Brings each form to the next one; the first makes it. What is released is never changed.
 const FORMS: [&str; 3] =
@@ -42,6 +42,7 @@ impl Store {
         prepare(&connection).map_err(said)?;
         check(&connection, &path)?;
         upgrade(&mut connection, &path)?;
+        aside::sweep(directory);
         Ok(Self { path, connection: Mutex::new(connection) })
     }
 

@@ -7,6 +7,7 @@
 //! one finds the file as of the last commit.
 
 mod account;
+mod aside;
 mod change;
 mod channel;
 mod edit;
@@ -15,6 +16,7 @@ mod file;
 mod request;
 mod subaccount;
 mod usage;
+mod whole;
 
 pub use account::Account;
 pub use change::Change;
@@ -24,3 +26,4 @@ pub use error::StoreError;
 pub use file::Store;
 pub use subaccount::{Owner, Subaccount};
 pub use usage::{Hour, Total, Totals};
+pub use whole::Contents;
