@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{
-    node::{Failure, unix_seconds},
+    node::Failure,
     pki::files::{Access, write_all},
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     limits::{EXPIRY_WARNING, UI_CERTIFICATE_AGE_MAX, USAGE_RECORD_INTERVAL},
     management::{
         OfConnector,
-        rest::{Desk, offer_setup},
+        rest::{Desk, now_ms, offer_setup},
         store::{Store, StoreError},
     },
     tls::{Authority, Validity, leaf_of},
@@ -120,11 +120,6 @@ fn keep(desk: &Desk, certificate: Option<&Path>, stopped: &mpsc::Receiver<()>) {
             return;
         }
     }
-}
-
-fn now_ms() -> i64 {
-    let seconds = unix_seconds(SystemTime::now());
-    i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX)
 }
 
 /// What to call an address that everybody's requests arrive at.
