@@ -31,6 +31,10 @@ pub(super) struct Visitor {
     pub(super) certified: bool,
 }
 
+/// SHA-256, in hexadecimal, of the certificate that the sender of a request showed.
+#[derive(Debug, Clone)]
+pub struct ShownCertificate(pub Arc<str>);
+
 /// Marks a request of somebody who may do what it asks, as somebody else found out.
 #[derive(Debug, Clone, Copy)]
 pub struct Admitted;
@@ -39,7 +43,7 @@ pub struct Admitted;
 pub(super) struct Guard {
     /// The token, where there is one.
     pub(super) token: Option<Token>,
-    /// Whether client certificates are asked for.
+    /// Whether client certificates are enough.
     pub(super) certificates: bool,
     /// Whether accounts may be shown.
     pub(super) accounts: bool,

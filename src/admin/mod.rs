@@ -20,7 +20,7 @@ pub mod source;
 mod table;
 mod token;
 
-pub use guard::Admitted;
+pub use guard::{Admitted, ShownCertificate};
 pub use operations::{Kind, Operations, Selection, Unanswered};
 pub use routes::routes;
 pub use server::{Admin, serve, serve_around, serve_with};

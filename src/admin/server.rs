@@ -27,7 +27,7 @@ use tokio::{
 use super::{
     Source,
     api::Desk,
-    guard::{Guard, Visitor, check},
+    guard::{Guard, ShownCertificate, Visitor, check},
     routes,
     token::Token,
 };
@@ -38,7 +38,7 @@ use crate::{
         ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_NICE, LINGER_TIMEOUT,
         WORKER_ANSWER_TIMEOUT,
     },
-    tls::{HttpsServer, shows_certificate},
+    tls::{HttpsServer, shown_certificate},
     worker::stand_back,
 };
 
@@ -130,7 +130,9 @@ pub fn serve_around(
     };
     let guard = Arc::new(Guard {
         token,
-        certificates: config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+        // Where there are accounts, a certificate is an account's.
+        certificates: !config.accounts
+            && config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
         accounts: config.accounts,
         open_metrics: config.open_metrics,
         own: config.listen.map(|listen| listen.ip()),
@@ -178,7 +180,7 @@ struct Door {
 /// The certificate in use, which follows its files.
 type Certificate = Arc<Mutex<HttpsServer>>;
 
-/// Questions to the workers, and to the disk, that wait at the same time; more queue up behind them.
+/// Questions to the workers, and to the disk, that wait at a time; more queue up behind them.
 const BLOCKING_THREADS: usize = 4;
 
 fn follow(tls: &AdminTls) -> io::Result<(Certificate, FileWatch)> {
@@ -282,8 +284,13 @@ async fn welcome(stream: TcpStream, peer: SocketAddr, tls: Option<HttpsServer>, 
     };
     // What goes wrong is the peer's: it left, was too slow, or trusts others.
     if let Ok(Ok(stream)) = timeout(ADMIN_HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-        let certified = shows_certificate(&stream);
-        converse(stream, Visitor { peer, certified }, routes).await;
+        let shown = shown_certificate(&stream);
+        let visitor = Visitor { peer, certified: shown.is_some() };
+        let routes = match shown {
+            Some(shown) => routes.layer(Extension(ShownCertificate(shown.into()))),
+            None => routes,
+        };
+        converse(stream, visitor, routes).await;
     }
 }
 

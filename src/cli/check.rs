@@ -158,7 +158,8 @@ impl Report {
         }
         if let Some(tls) = &admin.tls {
             // What the management makes at its first start may be missing yet.
-            if management.map(AdminTls::in_directory).as_ref() != Some(tls) {
+            let made = management.map(|directory| AdminTls::in_directory(directory).certificate);
+            if made.as_ref() != Some(&tls.certificate) {
                 self.tls_file("admin.tls.certificate", &tls.certificate);
                 self.tls_file("admin.tls.private_key", &tls.private_key);
             }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{
-    node::{Failure, unix_seconds},
+    node::Failure,
     pki::files::{Access, write_all},
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     limits::{EXPIRY_WARNING, UI_CERTIFICATE_AGE_MAX, USAGE_RECORD_INTERVAL},
     management::{
         OfConnector,
-        rest::{Desk, offer_setup},
+        rest::{Desk, now_ms, offer_setup},
         store::{Store, StoreError},
     },
     tls::{Authority, Validity, leaf_of},
@@ -122,11 +122,6 @@ fn keep(desk: &Desk, certificate: Option<&Path>, stopped: &mpsc::Receiver<()>) {
     }
 }
 
-fn now_ms() -> i64 {
-    let seconds = unix_seconds(SystemTime::now());
-    i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX)
-}
-
 /// What to call an address that everybody's requests arrive at.
 fn reached_at(address: SocketAddr) -> String {
     match address.ip().is_unspecified() {
@@ -147,7 +142,8 @@ fn host_name() -> String {
 /// it is about to end. The server follows its files.
 fn make_certificate(directory: &Path, admin: Option<&AdminConfig>) -> Result<(), Failure> {
     let ours = AdminTls::in_directory(directory);
-    let Some(admin) = admin.filter(|admin| admin.tls.as_ref() == Some(&ours)) else {
+    let is_ours = |tls: &AdminTls| tls.certificate == ours.certificate;
+    let Some(admin) = admin.filter(|admin| admin.tls.as_ref().is_some_and(is_ours)) else {
         return Ok(());
     };
     let now = SystemTime::now();

@@ -88,6 +88,11 @@ pub(super) fn admin(
     management: Option<&Path>,
 ) -> Option<AdminConfig> {
     let tls = match (&raw.tls, management) {
+        // Only the authorities of clients are said: the page's certificate is made.
+        (Some(raw), Some(directory)) if raw.certificate.is_none() && raw.private_key.is_none() => {
+            let client_ca = document.optional_file("admin.tls.client_ca", raw.client_ca.as_deref());
+            Some(AdminTls { client_ca, ..AdminTls::in_directory(directory) })
+        }
         (Some(raw), _) => Some(tls(document, raw)?),
         // Passwords are sent there.
         (None, Some(directory)) => Some(AdminTls::in_directory(directory)),

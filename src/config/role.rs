@@ -44,7 +44,8 @@ impl Config {
             (None, None) => {
                 document.fault_of_file(
                     "is neither a proxy's configuration (no [tunnel]) nor a connector's (no \
-                     [subaccount] and no [management]); see config/proxy.toml and config/connector.toml",
+                     [subaccount] and no [management]); see config/proxy.toml and \
+                     config/connector.toml",
                 );
                 Err(document.into_error())
             }

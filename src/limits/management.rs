@@ -43,7 +43,7 @@ pub const LOCKOUT_FIRST: Duration = Duration::from_secs(1);
 pub const LOCKOUT_MAX: Duration = Duration::from_secs(15 * 60);
 /// Names and addresses whose wrong passwords are counted; beyond it the longest quiet is forgotten.
 pub const LOCKOUTS_MAX: usize = 4096;
-/// The certificate that is made for the page: two years; it is renewed at a start in its last month.
+/// The certificate that is made for the page: two years; a start in its last month makes another.
 pub const UI_CERTIFICATE_AGE_MAX: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
 /// The link for setting up the first account is good for so long.
 pub const SETUP_LINK_AGE_MAX: Duration = Duration::from_secs(24 * 3600);

@@ -5,11 +5,12 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     net::SocketAddr,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use super::{
     Carrier, ChannelReport, FileManaged, Latency,
+    rest::ms,
     store::{Channel, ChannelMode, Made, Owner, Subaccount},
 };
 use crate::{
@@ -112,11 +113,6 @@ fn report(channel: &RunningChannel) -> ChannelReport {
         received,
         sent,
     }
-}
-
-fn ms(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn subaccount_of_file(owner: Owner, own: &OwnSubaccount) -> Subaccount {

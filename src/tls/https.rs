@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::DefaultTimeProvider;
@@ -76,10 +77,23 @@ impl HttpsServer {
     }
 }
 
-/// Whether the client of an accepted connection showed a certificate; one that is not of the
-/// authorities asked for has ended the handshake.
-pub fn shows_certificate<S>(stream: &HttpsStream<S>) -> bool {
-    stream.get_ref().1.peer_certificates().is_some()
+/// SHA-256, in hexadecimal, of the certificate that the client of an accepted connection showed;
+/// one that is not of the authorities asked for has ended the handshake.
+pub fn shown_certificate<S>(stream: &HttpsStream<S>) -> Option<String> {
+    stream.get_ref().1.peer_certificates()?.first().map(|leaf| sha256_of(leaf))
+}
+
+/// SHA-256, in hexadecimal, of the first certificate of a PEM text, called `name` in errors.
+///
+/// # Errors
+/// It holds no certificate.
+pub fn sha256_of_certificate(name: &str, pem: &str) -> Result<String, MaterialError> {
+    // There is a first one, or it is an error.
+    PemFile::of(name, pem)?.certificates().map(|chain| sha256_of(&chain[0]))
+}
+
+fn sha256_of(der: &[u8]) -> String {
+    digest(&SHA256, der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Opens HTTPS connections to servers of an authority; cheap to clone.

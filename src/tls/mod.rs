@@ -32,7 +32,7 @@ pub use rustls::pki_types::CertificateDer;
 pub use certificate::Facts;
 pub use client::ClientTls;
 pub use error::{CertificateFault, TlsError};
-pub use https::{HttpsClient, HttpsServer, HttpsStream, shows_certificate};
+pub use https::{HttpsClient, HttpsServer, HttpsStream, sha256_of_certificate, shown_certificate};
 pub use identity::{Identity, IdentityError, identity};
 pub use inventory::{CertificateEntry, CertificateUse};
 pub use issue::{Authority, IssueError, Issued, Revoked, Validity, read_revocation_list};

@@ -163,6 +163,10 @@ fn with_a_management_the_file_need_not_name_a_subaccount() {
     let admin = config.admin.unwrap();
     assert!(admin.is_guarded());
     assert_eq!(admin.tls.unwrap().certificate, Path::new("/base/state/ui.crt"));
+    let clients = format!("{managed}[admin.tls]\nclient_ca = \"operators.crt\"\n");
+    let tls = connector(&clients).unwrap().admin.unwrap().tls.unwrap();
+    assert_eq!(tls.certificate, Path::new("/base/state/ui.crt"));
+    assert_eq!(tls.client_ca.as_deref(), Some(Path::new("/base/operators.crt")));
     let both = connector(&format!("{managed}{CONNECTOR}")).unwrap();
     assert_eq!((both.own.is_some(), both.channels.len()), (true, 2));
 }

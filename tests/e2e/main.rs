@@ -32,6 +32,7 @@ mod histograms;
 mod hostile;
 mod interop;
 mod introductions;
+mod killed;
 mod local_ports;
 mod manager;
 mod mappings;
@@ -101,6 +102,7 @@ fn main() -> ExitCode {
     hostile::add(&mut suite);
     interop::add(&mut suite);
     introductions::add(&mut suite);
+    killed::add(&mut suite);
     local_ports::add(&mut suite);
     manager::add(&mut suite);
     names::add(&mut suite);

@@ -1,4 +1,4 @@
-//! The page of a connector, used in a real browser as its operators use it: `tests/browser/page.mjs`
+//! The page of a connector, used in a real browser as operators use it: `tests/browser/page.mjs`
 //! does and checks the steps, with a real connector, proxy and service behind them.
 
 use std::{

@@ -1,22 +1,23 @@
-//! A connector whose configuration file names no subaccount: everything is made by REST, with a real
-//! proxy behind it, asked for by curl.
+//! A connector whose configuration file names no subaccount: all is made by REST, with a real proxy
+//! behind it, asked for by curl.
 
 use std::{
     fs,
     net::{TcpListener, TcpStream},
 };
 
-use causeway::engine::Kind;
+use causeway::{engine::Kind, tls::Authority};
 use serde_json::{Value, json};
 
 use crate::support::{
-    ACCOUNT, DEADLINE, HOST, HeldPort, Managed, REGION, Service, Suite, World, connector_head,
-    exchange, mode, subaccount_body, wait_until,
+    ACCOUNT, ClientFiles, DEADLINE, HOST, HeldPort, Managed, REGION, Service, Suite, World,
+    connector_head, exchange, mode, subaccount_body, valid_now, wait_until,
 };
 
 pub fn add(suite: &mut Suite) {
     suite.all("what_rest_makes_carries_and_lasts", lasts);
     suite.both("what_the_file_names_is_shown_and_changed_there_alone", of_file);
+    suite.once("an_account_is_shown_by_its_client_certificate", certificates);
     suite.both("routes_of_operators_ask_for_an_account_of_the_management", operators);
 }
 
@@ -52,20 +53,7 @@ fn lasts(kind: Kind) {
     assert!(shown["state"]["openedConnections"].as_u64() > Some(0), "{shown}");
     assert_eq!(exchange(local, "").unwrap(), "of b");
 
-    // Those who monitor see what it carries.
-    let monitoring = "/api/monitoring";
-    let usage = || managed.get(&format!("{monitoring}/usage"));
-    let of_channel =
-        |usage: Value| usage["subaccounts"][0]["serviceChannelUsageStatistics"][0].clone();
-    let used = || of_channel(usage())["bytesReceived"].as_u64() >= Some(4);
-    wait_until("the bytes are told", DEADLINE, used);
-    let certificates = managed.get(&format!("{monitoring}/certificates"));
-    let kinds: Vec<_> = certificates["certificates"].as_array().unwrap().iter().collect();
-    assert!(kinds.iter().any(|one| one["type"] == "UI"), "{certificates}");
-    assert!(kinds.iter().any(|one| one["subaccountName"] == "b"), "{certificates}");
-    let latency = managed.get("/api/v1/latency");
-    let first_byte = |one: &Value| one["name"] == "first_byte" && one["count"].as_u64() > Some(0);
-    assert!(latency["latency"].as_array().unwrap().iter().any(first_byte), "{latency}");
+    shows_use(&managed);
 
     // What cannot work says why, and stays, disabled.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -95,7 +83,24 @@ fn lasts(kind: Kind) {
     wait_until("the channel is there again", DEADLINE, answers);
     assert_eq!(managed.get(&channels).as_array().unwrap().len(), 2);
     assert_eq!(managed.ask(ACCOUNT, "DELETE", &channels, None).0, 204);
-    assert!(TcpStream::connect(local).is_err(), "what is deleted is closed before it is answered");
+    wait_until("its port is closed", DEADLINE, || TcpStream::connect(local).is_err());
+}
+
+/// Those who monitor see what channels carry, how long that takes, and whose certificates end when.
+fn shows_use(managed: &Managed) {
+    let monitoring = "/api/monitoring";
+    let usage = || managed.get(&format!("{monitoring}/usage"));
+    let of_channel =
+        |usage: Value| usage["subaccounts"][0]["serviceChannelUsageStatistics"][0].clone();
+    let used = || of_channel(usage())["bytesReceived"].as_u64() >= Some(4);
+    wait_until("the bytes are told", DEADLINE, used);
+    let certificates = managed.get(&format!("{monitoring}/certificates"));
+    let kinds: Vec<_> = certificates["certificates"].as_array().unwrap().iter().collect();
+    assert!(kinds.iter().any(|one| one["type"] == "UI"), "{certificates}");
+    assert!(kinds.iter().any(|one| one["subaccountName"] == "b"), "{certificates}");
+    let latency = managed.get("/api/v1/latency");
+    let connect = |one: &Value| one["name"] == "connect" && one["count"].as_u64() > Some(0);
+    assert!(latency["latency"].as_array().unwrap().iter().any(connect), "{latency}");
 }
 
 fn of_file(kind: Kind) {
@@ -136,6 +141,44 @@ fn of_file(kind: Kind) {
     let (status, why) = managed.change("PUT", &state, &json!({ "enabled": true }));
     assert_eq!(status, 500, "{why}");
     assert_eq!(exchange(held.address, "").unwrap(), "of a");
+}
+
+fn certificates() {
+    let world = World::new(Kind::Epoll);
+    let (operators, ca) = Authority::create("operators", valid_now()).unwrap();
+    fs::write(world.path("operators.crt"), &ca.certificate_pem).unwrap();
+    let issue = |name: &str| {
+        let issued = operators.issue_connector(name, None, valid_now()).unwrap();
+        (issued.certificate_pem.clone(), world.write_pair(name, &issued))
+    };
+    let (ada, bob) = (issue("ada"), issue("bob"));
+    let mut managed = Managed::start(&world, "[admin.tls]\nclient_ca = \"operators.crt\"\n");
+    managed.set_up();
+    let accounts = "/api/v1/configuration/accounts";
+    let body = json!({ "user": "ada", "role": "Display", "certificate": ada.0 });
+    assert_eq!(managed.change("POST", accounts, &body).0, 201);
+    let by = |files: &ClientFiles, method, path, body: Option<&Value>| {
+        let (certificate, key) = (files.certificate.display(), files.private_key.display());
+        let shown = ["--cert", &certificate.to_string(), "--key", &key.to_string()];
+        managed.curl("", method, path, body, &shown).0
+    };
+    // With the rights of its role, and no more.
+    assert_eq!(by(&ada.1, "GET", ENTRY, None), 200);
+    assert_eq!(by(&ada.1, "POST", ENTRY, Some(&subaccount_body(&world, "b"))), 403);
+    assert_eq!(by(&ada.1, "GET", "/status", None), 403);
+    // One of the right authority is nobody's before it is an account's.
+    for path in [ENTRY, "/status"] {
+        assert_eq!(by(&bob.1, "GET", path, None), 401, "{path}");
+    }
+    let other = json!({ "certificate": bob.0, "role": "Monitoring" });
+    assert_eq!(managed.change("PUT", &format!("{accounts}/ada"), &other).0, 204);
+    assert_eq!(
+        (by(&ada.1, "GET", "/status", None), by(&bob.1, "GET", "/status", None)),
+        (401, 200)
+    );
+    let none = json!({ "certificate": "" });
+    let (status, why) = managed.change("PUT", &format!("{accounts}/ada"), &none);
+    assert_eq!(status, 400, "{why}");
 }
 
 fn operators(kind: Kind) {

@@ -1,9 +1,9 @@
 //! Accounts are made, changed and deleted, and whoever is logged in to one notices.
 
-use causeway::{limits, management::accounts::Role};
+use causeway::{limits, management::accounts::Role, tls::Authority};
 use serde_json::json;
 
-use crate::house::{Client, House, PASSWORD, basic};
+use crate::house::{Client, House, PASSWORD, basic, validity};
 
 const ALL: &str = "/api/v1/configuration/accounts";
 const OWN: &str = "/api/v1/password";
@@ -65,8 +65,8 @@ fn an_account_is_made_used_changed_and_deleted() {
     let expected = [
         "made account ada ü, Display",
         "changed account ada ü: its role is Monitoring",
-        "changed account ada ü: its role is Display, and another password",
-        "changed account ada ü: gave it another password",
+        "changed account ada ü: its role is Display, another password",
+        "changed account ada ü: another password",
         "deleted account ada ü",
     ];
     assert_eq!(changes, expected.map(|what| format!("{by} {what}")));
@@ -101,6 +101,37 @@ fn an_account_that_cannot_be_is_refused_and_the_field_is_named() {
         admin.ask("PUT", &of("Display"), Some(&body)).fails(400, "INVALID_REQUEST");
     }
     assert_eq!((house.store.accounts().unwrap().len(), house.changes().len()), (4, 0));
+}
+
+#[test]
+fn an_account_has_a_password_or_a_certificate_that_is_no_others() {
+    let house = House::new();
+    let admin = house.log_in("Administrator");
+    let (_, issued) = Authority::create("ada", validity()).unwrap();
+    let ada = json!({ "user": "ada", "role": "Display", "certificate": issued.certificate_pem });
+    admin.ask("POST", ALL, Some(&ada)).is_empty(201);
+    let entry = admin.get(ALL).json()[4].clone();
+    assert_eq!(entry["certificateSha256"].as_str().map(str::len), Some(64), "{entry}");
+    let bob = json!({ "user": "bob", "role": "Display", "certificate": issued.certificate_pem });
+    let why = admin.ask("POST", ALL, Some(&bob)).fails(409, "INVALID_CONFIGURATION");
+    assert!(why.contains("ada"), "{why}");
+    for (field, value, word) in [
+        ("certificate", json!(""), "password is missing"),
+        ("certificate", json!("none"), "certificate: "),
+        ("certificate", json!(issued.private_key_pem), "certificate: "),
+    ] {
+        let mut body = bob.clone();
+        body[field] = value;
+        let why = admin.ask("POST", ALL, Some(&body)).fails(400, "INVALID_REQUEST");
+        assert!(why.contains(word), "{body}: {why}");
+    }
+    // Taken away it leaves nothing to be known by, and then there is a password.
+    let none = json!({ "certificate": "" });
+    admin.ask("PUT", &of("ada"), Some(&none)).fails(400, "INVALID_REQUEST");
+    let other = json!({ "certificate": "", "password": OTHER });
+    admin.ask("PUT", &of("ada"), Some(&other)).is_empty(204);
+    assert_eq!(shown(&house, "ada", OTHER), 200);
+    admin.ask("POST", ALL, Some(&bob)).is_empty(201);
 }
 
 #[test]

@@ -25,6 +25,7 @@ use crate::{
         accounts::{Caller, Permission, Role, check_strength, hash},
         store::{Account, Edit},
     },
+    tls::sha256_of_certificate,
 };
 
 /// An account's path.
@@ -39,8 +40,15 @@ pub(super) async fn list(
 ) -> Result<Response, Failure> {
     caller.must(Permission::Administer)?;
     let all = apart(&desk, |desk| Ok(desk.store.accounts()?)).await?;
-    let shown = all.iter().map(|one| json!({ "user": one.name, "role": one.role }));
-    Ok(Json(shown.collect::<Vec<Value>>()).into_response())
+    Ok(Json(all.iter().map(entity).collect::<Vec<Value>>()).into_response())
+}
+
+fn entity(one: &Account) -> Value {
+    let mut shown = json!({ "user": one.name, "role": one.role });
+    if let Some(sha256) = &one.certificate {
+        shown["certificateSha256"] = json!(sha256);
+    }
+    shown
 }
 
 pub(super) async fn create(
@@ -52,19 +60,26 @@ pub(super) async fn create(
     caller.must(Permission::Administer)?;
     let mut fields = Fields::read(request).await?;
     let user = there("user", fields.text("user"))?;
-    let password = there("password", fields.text("password"))?;
+    let password = fields.text("password")?;
+    let certificate = certificate(&mut fields)?.flatten();
     let role = there("role", fields.text("role")).and_then(|name| role(&name))?;
     fields.end(&[])?;
     check_name(&user)?;
     let place = location(&base.account(&user))?;
-    strong(&user, &password)?;
+    match &password {
+        Some(password) => strong(&user, password)?,
+        None if certificate.is_none() => {
+            return Err(Failure::invalid("password is missing, and there is no certificate"));
+        }
+        None => {}
+    }
     let _turn = desk.hashing.acquire().await;
     let done = apart(&desk, move |desk| {
         let account = Account {
             name: user,
             role: role.name().to_owned(),
-            password: Some(hash(&password)),
-            certificate: None,
+            password: password.map(|password| hash(&password)),
+            certificate,
             created_at: now_ms(),
         };
         desk.write(&caller, |edit| {
@@ -85,13 +100,23 @@ pub(super) async fn change(
     let mut fields = Fields::read(request).await?;
     let role = fields.text("role")?.map(|name| role(&name)).transpose()?;
     let password = fields.text("password")?;
-    fields.end(&["user"])?;
-    let what = match (role, &password) {
-        (None, None) => return Err(Failure::invalid("neither role nor password is said")),
-        (None, Some(_)) => "gave it another password".to_owned(),
-        (Some(role), None) => format!("its role is {}", role.name()),
-        (Some(role), Some(_)) => format!("its role is {}, and another password", role.name()),
-    };
+    let certificate = certificate(&mut fields)?;
+    fields.end(&["user", "certificateSha256"])?;
+    let what: Vec<String> = [
+        role.map(|role| format!("its role is {}", role.name())),
+        password.is_some().then(|| "another password".to_owned()),
+        certificate.as_ref().map(|certificate| match certificate {
+            Some(sha256) => format!("the certificate {sha256}"),
+            None => "no certificate".to_owned(),
+        }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if what.is_empty() {
+        return Err(Failure::invalid("none of role, password and certificate is said"));
+    }
+    let what = what.join(", ");
     if let Some(password) = &password {
         strong(&user, password)?;
     }
@@ -99,6 +124,7 @@ pub(super) async fn change(
     let done = apart(&desk, move |desk| {
         let password = password.map(|password| hash(&password));
         desk.write(&caller, |edit| {
+            let mut usable = false;
             edit.change_account(&user, |account| {
                 if let Some(role) = role {
                     account.role = role.name().to_owned();
@@ -106,7 +132,14 @@ pub(super) async fn change(
                 if password.is_some() {
                     account.password = password;
                 }
+                if let Some(certificate) = certificate {
+                    account.certificate = certificate;
+                }
+                usable = account.password.is_some() || account.certificate.is_some();
             })?;
+            if !usable {
+                return Err(Failure::invalid("it would have neither password nor certificate"));
+            }
             somebody_administers(edit)?;
             Ok(((), format!("changed account {user}: {what}")))
         })?;
@@ -168,6 +201,17 @@ pub(super) async fn password(
         Ok(())
     });
     done.await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// The certificate an account is to have, as it is kept: `None` where nothing is said of it, and
+/// nothing inside where it is to have none (`""`).
+fn certificate(fields: &mut Fields) -> Result<Option<Option<String>>, Failure> {
+    let Some(pem) = fields.long_text("certificate")? else { return Ok(None) };
+    if pem.is_empty() {
+        return Ok(Some(None));
+    }
+    let sha256 = sha256_of_certificate("certificate", &pem);
+    sha256.map(|sha256| Some(Some(sha256))).map_err(|error| Failure::invalid(error.to_string()))
 }
 
 /// Goes on if an administrator is left.

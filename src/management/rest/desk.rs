@@ -153,12 +153,13 @@ pub(super) async fn apart<T: Send + 'static>(
 }
 
 /// Milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
+#[must_use]
+pub fn now_ms() -> i64 {
     ms(SystemTime::now())
 }
 
 /// A time in milliseconds since 1970.
-pub(super) fn ms(time: SystemTime) -> i64 {
+pub(in crate::management) fn ms(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

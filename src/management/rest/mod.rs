@@ -28,6 +28,7 @@ mod usage;
 mod version;
 mod who;
 
-pub use desk::Desk;
+pub(super) use desk::ms;
+pub use desk::{Desk, now_ms};
 pub use offer::offer_setup;
 pub use routes::router;

@@ -1,4 +1,4 @@
-//! Who sends a request: by Basic, or by the cookie of a session.
+//! Who sends a request: by Basic, by the cookie of a session, or by a client certificate.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -21,6 +21,7 @@ use super::{
     desk::{Desk, apart},
 };
 use crate::{
+    admin::ShownCertificate,
     limits::ACCOUNT_NAME_BYTES_MAX,
     management::{
         Failure,
@@ -67,9 +68,13 @@ impl FromRequestParts<Arc<Desk>> for Caller {
             return by_password(desk, name, password, from).await;
         }
         let Some(id) = cookie(headers) else {
-            return Err(Failure::unauthorized(
-                "this needs an account: as `Authorization: Basic …`, or by logging in",
-            ));
+            let shown = parts.extensions.get::<ShownCertificate>().ok_or_else(|| {
+                Failure::unauthorized(
+                    "this needs an account: as `Authorization: Basic …`, by logging in, or by a \
+                     client certificate",
+                )
+            })?;
+            return by_certificate(desk, shown.0.clone(), from).await;
         };
         let over = || Failure::unauthorized("the session is over; log in again");
         let session = desk.sessions().find(id, Instant::now()).ok_or_else(over)?;
@@ -85,6 +90,21 @@ impl FromRequestParts<Arc<Desk>> for Caller {
         let account = apart(desk, move |desk| Ok(desk.store.account(&name)?)).await?;
         caller(account.ok_or_else(over)?, from)
     }
+}
+
+/// Whoever has the certificate of an account. That it is of an authority that is trusted, and that
+/// the key is there too, is known from the handshake.
+async fn by_certificate(
+    desk: &Arc<Desk>,
+    sha256: Arc<str>,
+    from: IpAddr,
+) -> Result<Caller, Failure> {
+    let shown = sha256.clone();
+    let account = apart(desk, move |desk| Ok(desk.store.account_of_certificate(&shown)?)).await?;
+    let account = account.ok_or_else(|| {
+        Failure::unauthorized(format!("no account has the client certificate of SHA-256 {sha256}"))
+    })?;
+    caller(account, from)
 }
 
 /// Whoever knows the password of an account.

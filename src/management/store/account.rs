@@ -185,6 +185,11 @@ fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<Account>> {
 }
 
 fn put(db: &Connection, one: &Account) -> Result<(), StoreError> {
+    let sql = "SELECT name FROM accounts WHERE certificate = ?1 AND name <> ?2";
+    let other = db.query_row(sql, params![one.certificate, one.name], |row| row.get(0)).optional();
+    if let Some(other) = other? as Option<String> {
+        return Err(StoreError::Exists(format!("an account with this certificate, {other},")));
+    }
     let sql = format!(
         "INSERT INTO accounts ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (name) DO UPDATE SET role = ?2, password = ?3, certificate = ?4"

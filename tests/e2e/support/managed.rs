@@ -16,7 +16,8 @@ pub struct Managed {
     pub process: Process,
     /// Where it is administered.
     pub admin: SocketAddr,
-    certificate: PathBuf,
+    /// What it shows, and is trusted by.
+    pub certificate: PathBuf,
 }
 
 impl Managed {
@@ -51,12 +52,39 @@ impl Managed {
         assert_eq!(self.ask("", "POST", "/api/v1/setup", Some(&body)), (204, String::new()));
     }
 
+    /// Opens a session: its cookie, and the token of its page.
+    pub fn log_in(&self) -> (String, String) {
+        let (user, password) = ACCOUNT.split_once(':').unwrap();
+        let body = json!({ "user": user, "password": password });
+        let (status, text) = self.curl("", "POST", "/api/v1/session", Some(&body), &["-i"]);
+        assert_eq!(status, 200, "{text}");
+        let header = |name: &str| {
+            let mut lines = text.lines().filter_map(|line| line.split_once(": "));
+            let (_, value) = lines.find(|(found, _)| found.eq_ignore_ascii_case(name)).unwrap();
+            value.split(';').next().unwrap().trim().to_owned()
+        };
+        (header("set-cookie"), header("x-csrf-token"))
+    }
+
     /// Asks by HTTPS, trusting what was made at the first start and nothing else: status and body.
     pub fn ask(&self, user: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
+        self.curl(user, method, path, body, &[])
+    }
+
+    /// The same with more arguments for curl.
+    pub fn curl(
+        &self,
+        user: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        more: &[&str],
+    ) -> (u16, String) {
         let (url, body) = (format!("https://{}{path}", self.admin), body.map(Value::to_string));
         let certificate = self.certificate.display().to_string();
         let mut arguments = vec!["-sS", "-X", method, "-w", "\n%{http_code}"];
         arguments.extend(["--cacert", &certificate, &url]);
+        arguments.extend(more);
         if !user.is_empty() {
             arguments.extend(["-u", user]);
         }

@@ -93,8 +93,11 @@ function hours({ usage, channels }, refresh) {
 }
 
 const NAMES = {
-  open: "Opening a stream", first_byte: "First byte of an answer", dial: "Dialling the proxy",
-  handshake: "TLS handshake",
+  tls_handshake: "TLS handshake", connect: "Opening a stream", dial: "Dialling the proxy",
+  first_byte: "First byte of an answer", forward_up: "Forwarding to the service",
+  forward_down: "Forwarding from the service", stream_lifetime: "A stream's lifetime",
+  queue_wait: "Waiting for a worker", tunnel_rtt: "Round trip of a tunnel",
+  write_stall: "A send that had to wait",
 };
 
 function latencies({ latency }) {
