@@ -48,7 +48,7 @@ impl Store {
 
     /// A directory that goes away, and where in it a store has its file.
     fn aside(&self) -> Result<(TempDir, PathBuf), StoreError> {
-        let beside = self.path().parent().unwrap_or(Path::new("."));
+        let beside = self.path().parent().unwrap_or_else(|| Path::new("."));
         // Nobody else may look into it.
         let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(beside);
         let aside = made.map_err(|why| StoreError::Place { path: beside.to_owned(), why })?;
