@@ -1,5 +1,5 @@
-//! PKCS #12 files, as authorities and other programs hand out a certificate with its key: what is in
-//! one, as PEM. Nothing in it is left out without a word.
+//! PKCS #12 files, as authorities and other programs hand out a certificate with its key: what is
+//! in one, as PEM. Nothing in it is left out without a word.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use p12_keystore::{Pkcs12Archive, error::Error};
