@@ -253,6 +253,9 @@ fn what_is_no_backup_of_ours_is_refused_in_words_and_nothing_changes() {
     assert_eq!(beside(&house.store), [] as [PathBuf; 0]);
     assert_eq!(client.get("/api/v1/session").status, 200);
     restore(&client, &good, SEALED_BY).is_empty(204);
+    // An administrator may have a certificate alone.
+    let by_certificate = run("UPDATE accounts SET password = NULL, certificate = 'ab'");
+    restore(&house.log_in("Administrator"), &by_certificate, SEALED_BY).is_empty(204);
 }
 
 /// A store whose pages were mixed up before it was sealed.
