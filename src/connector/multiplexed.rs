@@ -28,7 +28,8 @@ pub(super) struct Multiplexed {
     fleet: RefCell<Fleet<ClientTunnel>>,
     /// As many as the status was told of.
     reported: Cell<usize>,
-    came_up: Notify,
+    /// A tunnel came up, or one has room again.
+    room: Rc<Notify>,
     /// No more tunnels are opened.
     retired: Cell<bool>,
 }
@@ -38,22 +39,22 @@ impl Multiplexed {
         Self {
             fleet: RefCell::new(Fleet::new(wanted)),
             reported: Cell::new(0),
-            came_up: Notify::new(),
+            room: Rc::default(),
             retired: Cell::new(false),
         }
     }
 
-    /// The tunnel for a new stream; waits for one while there is none. `None` after `timeout`, or
-    /// once none will come any more.
+    /// The tunnel for a new stream; waits for one while there is none with room. `None` after
+    /// `timeout`, or once none will come any more.
     pub(super) async fn place(&self, timeout: Duration) -> Option<ClientTunnel> {
         let waiting = async {
             loop {
-                let came_up = self.came_up.notified();
+                let room = self.room.notified();
                 let placed = self.fleet.borrow().place();
                 if placed.is_some() || self.retired.get() {
                     return placed;
                 }
-                came_up.await;
+                room.await;
             }
         };
         tokio::time::timeout(timeout, waiting).await.ok().flatten()
@@ -87,7 +88,7 @@ impl Multiplexed {
             self.fleet.borrow_mut().renew(now);
         }
         self.report(status);
-        self.came_up.notify_waiters();
+        self.room.notify_waiters();
     }
 
     /// Speaks HTTP/2 on a fresh tunnel and keeps it running in the background.
@@ -127,8 +128,10 @@ impl Multiplexed {
                 shard.dismiss(key);
             }
         };
+        let room = self.room.clone();
         let started =
-            ClientTunnel::start(shard.clone(), link, inbound, (windows, address), ended).await;
+            ClientTunnel::start(shard.clone(), link, inbound, (windows, address), room, ended)
+                .await;
         match started {
             Ok(tunnel) => {
                 live.set_tunnel(tunnel.clone());
@@ -151,7 +154,7 @@ impl Multiplexed {
     /// Every tunnel ends when its streams have, and no more come.
     pub(super) fn retire(&self, status: &ChannelStatus) {
         self.retired.set(true);
-        self.came_up.notify_waiters();
+        self.room.notify_waiters();
         self.fleet.borrow().iter().for_each(ClientTunnel::retire);
         self.report(status);
     }

@@ -10,6 +10,8 @@ use std::{
     time::Instant,
 };
 
+use tokio::sync::Notify;
+
 use super::{MuxSink, MuxSource, Payload, Tunnel, drive::drive, tunnel::Seat};
 use crate::{
     engine::Buffer,
@@ -53,7 +55,8 @@ pub enum OpenError {
 
 impl ClientTunnel {
     /// Speaks HTTP/2 over `link` and runs the tunnel in the background until it ends. `ended` is
-    /// called then.
+    /// called then; `room` is told whenever another stream may be opened, to one of those who wait
+    /// for a stream that ended, and to all when the proxy has told that it takes more.
     ///
     /// # Errors
     /// When the peer does not speak HTTP/2.
@@ -62,11 +65,12 @@ impl ClientTunnel {
         link: Rc<Link>,
         inbound: Inbound,
         (windows, address): (Windows, SocketAddr),
+        room: Rc<Notify>,
         ended: impl FnOnce() + 'static,
     ) -> Result<Self, http2::Error> {
         let now = Instant::now();
         let (wire, io) = Wire::new();
-        let tunnel = Tunnel::new(link, wire, now);
+        let tunnel = Tunnel::new(link, wire, room, now);
         let (requests, connection) = http2::client_builder(windows).handshake(io).await?;
         let inner = Rc::new(Inner {
             tunnel: tunnel.clone(),
@@ -77,8 +81,10 @@ impl ClientTunnel {
         let weak = Rc::downgrade(&inner);
         tokio::task::spawn_local(async move {
             let session = run(&shard, &tunnel, connection, |streams_max| {
-                if let Some(inner) = weak.upgrade() {
-                    inner.streams_max.set(streams_max);
+                if let Some(inner) = weak.upgrade()
+                    && inner.streams_max.replace(streams_max) < streams_max
+                {
+                    inner.tunnel.room.notify_waiters();
                 }
             });
             let guards = (Guard::for_server_bytes(now), Outgoing::of_connector());

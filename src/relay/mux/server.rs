@@ -91,7 +91,7 @@ pub async fn serve(
 ) -> Rc<Tunnel> {
     let now = Instant::now();
     let (wire, io) = Wire::new();
-    let tunnel = Tunnel::new(link, wire, now);
+    let tunnel = Tunnel::new(link, wire, Rc::default(), now);
     let builder = http2::server_builder(windows, streams_max);
     let session = async {
         // Failing here, the crate has said why to the peer, as far as that is possible.

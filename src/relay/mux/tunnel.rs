@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::Notify;
+
 use crate::{
     engine::Buffer,
     protocol::http2::{self, Flood, Ping, PingPong, Wire},
@@ -28,6 +30,8 @@ pub struct Tunnel {
     fault: Cell<Option<&'static str>>,
     /// The session it is.
     key: Cell<Option<Key>>,
+    /// Told when there is room for a stream again.
+    pub(super) room: Rc<Notify>,
 }
 
 /// What the session is asked to do.
@@ -49,7 +53,12 @@ pub(super) struct Orders {
 }
 
 impl Tunnel {
-    pub(super) fn new(link: Rc<Link>, wire: Wire<Buffer>, now: Instant) -> Rc<Self> {
+    pub(super) fn new(
+        link: Rc<Link>,
+        wire: Wire<Buffer>,
+        room: Rc<Notify>,
+        now: Instant,
+    ) -> Rc<Self> {
         Rc::new(Self {
             link,
             wire,
@@ -61,6 +70,7 @@ impl Tunnel {
             closed: Cell::new(false),
             fault: Cell::new(None),
             key: Cell::new(None),
+            room,
         })
     }
 
@@ -239,5 +249,6 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.streams.set(self.0.streams.get() - 1);
+        self.0.room.notify_one();
     }
 }
