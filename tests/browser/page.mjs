@@ -153,7 +153,7 @@ async function setUp() {
   await heading("Set up this connector");
   await check("the token leaves the address bar", () =>
     until("no token", () => browser.run(() => !location.href.includes("setup"))));
-  await paint("first load");
+  await paint("first load of a browser that was just started");
   await look("set-up");
   await browser.type("[name=user]", "admin");
   await browser.type("[name=password]", "short");
@@ -188,6 +188,10 @@ async function session() {
   await browser.reload();
   await check("the session outlives a reload", () => heading("Subaccounts"));
   await paint("reload");
+  await browser.cdp("Network.clearBrowserCache");
+  await browser.reload();
+  await heading("Subaccounts");
+  await paint("load with an empty cache");
   await browser.press(TAB);
   await check("the way past the navigation comes first", () => until("the link has the focus",
     () => browser.run(() => document.activeElement?.id === "skip" ||
