@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use causeway::engine::Kind;
+use causeway::engine::{Kind, open_files};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     runtime::Builder,
@@ -239,6 +239,7 @@ fn overload(kind: Kind) {
     let channel = pair.channel;
     let flow = Flow::start(channel);
     let (normal, can) = (latency(channel), capacity(channel));
+    let visits_max = visits_max();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let (right, refused) = runtime.block_on(async {
         let mut visits = JoinSet::new();
@@ -251,8 +252,8 @@ fn overload(kind: Kind) {
             } else if number % 16 == 0 {
                 tokio::task::yield_now().await;
             }
-            // A client has a bound of its own: what is beyond would not even be tried.
-            if visits.len() < 6000 {
+            // Clients have a bound of their own: what is beyond would not even be tried.
+            if visits.len() < visits_max {
                 visits.spawn(visit(channel));
             }
             while visits.try_join_next().is_some_and(|came| counted(came.unwrap())) {}
@@ -281,6 +282,14 @@ fn overload(kind: Kind) {
     assert!(ended.elapsed() < RECOVERY + DEADLINE);
     println!("normal {normal:?}, after {:?} again {:?}", took, latency(channel));
     flow.finish();
+}
+
+/// As many as this process has descriptors for, with one more for the service each, and beside
+/// other tests that run meanwhile.
+fn visits_max() -> usize {
+    let (limit, _) = open_files().unwrap();
+    let tests = thread::available_parallelism().map_or(1, Into::into);
+    usize::try_from(limit).unwrap() / (3 * tests)
 }
 
 thread_local! {
