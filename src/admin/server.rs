@@ -32,7 +32,7 @@ use super::{
     token::Token,
 };
 use crate::{
-    config::{AdminConfig, AdminTls, watch::FileWatch},
+    config::{AdminConfig, ListenerTls, watch::FileWatch},
     limits::{
         ADMIN_CONNECTION_AGE_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_HANDSHAKE_TIMEOUT,
         ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_NICE, LINGER_TIMEOUT,
@@ -183,7 +183,7 @@ type Certificate = Arc<Mutex<HttpsServer>>;
 /// Questions to the workers, and to the disk, that wait at a time; more queue up behind them.
 const BLOCKING_THREADS: usize = 4;
 
-fn follow(tls: &AdminTls) -> io::Result<(Certificate, FileWatch)> {
+fn follow(tls: &ListenerTls) -> io::Result<(Certificate, FileWatch)> {
     let files = tls.clone();
     let load = move || {
         let client_ca = files.client_ca.as_deref();

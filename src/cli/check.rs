@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::config::{
-    AdminConfig, AdminTls, Config, ConnectorConfig, KubernetesConfig, MappingsConfig,
+    AdminConfig, Config, ConnectorConfig, KubernetesConfig, ListenerTls, MappingsConfig,
     OwnSubaccount, ProxyConfig, WorkersConfig,
 };
 use crate::mapping::{MappingTable, Tenancy, load_directory};
@@ -116,12 +116,14 @@ impl Report {
             self.line("management", directory.display());
         }
         for channel in &config.channels {
-            let state = if channel.enabled { "" } else { " (disabled)" };
+            let tls = if channel.tls { " (TLS)" } else { "" };
+            let state = if channel.enabled { tls.to_owned() } else { format!("{tls} (disabled)") };
             self.line("channel", format_args!("{} -> {}{state}", channel.local, channel.endpoint));
         }
         if config.channels.is_empty() {
             self.line("channel", "none");
         }
+        self.local_tls(config);
         if let Some(proxy) = &config.outbound_proxy {
             let credentials = if proxy.basic().is_some() { ", with credentials" } else { "" };
             self.line("outbound proxy", format_args!("{}{credentials}", proxy.authority()));
@@ -148,6 +150,24 @@ impl Report {
         }
     }
 
+    /// What ports with TLS show, where that is not the certificate of the admin server.
+    fn local_tls(&mut self, config: &ConnectorConfig) {
+        let admin = config.admin.as_ref().and_then(|admin| admin.tls.as_ref());
+        let is_other =
+            |tls: &&ListenerTls| admin.map(|admin| &admin.certificate) != Some(&tls.certificate);
+        let Some(tls) = config.local_tls.as_ref().filter(is_other) else { return };
+        self.tls_file("local_tls.certificate", &tls.certificate);
+        self.tls_file("local_tls.private_key", &tls.private_key);
+        if let Some(client_ca) = &tls.client_ca {
+            self.tls_file("local_tls.client_ca", client_ca);
+        }
+        if self.errors.is_empty()
+            && let Err(error) = connector::load_local(tls)
+        {
+            self.errors.push(error.to_string());
+        }
+    }
+
     fn admin(&mut self, admin: Option<&AdminConfig>, management: Option<&Path>) {
         let Some(admin) = admin else { return self.line("admin", "off") };
         let scheme = if admin.tls.is_some() { "https" } else { "http" };
@@ -158,7 +178,7 @@ impl Report {
         }
         if let Some(tls) = &admin.tls {
             // What the management makes at its first start may be missing yet.
-            let made = management.map(|directory| AdminTls::in_directory(directory).certificate);
+            let made = management.map(|directory| ListenerTls::in_directory(directory).certificate);
             if made.as_ref() != Some(&tls.certificate) {
                 self.tls_file("admin.tls.certificate", &tls.certificate);
                 self.tls_file("admin.tls.private_key", &tls.private_key);

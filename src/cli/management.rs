@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     admin::Source,
-    config::{AdminConfig, AdminTls, ConnectorConfig},
+    config::{AdminConfig, ConnectorConfig, ListenerTls},
     connector::RunningConnector,
     limits::{EXPIRY_WARNING, UI_CERTIFICATE_AGE_MAX, USAGE_RECORD_INTERVAL},
     management::{
@@ -141,8 +141,8 @@ fn host_name() -> String {
 /// Makes the certificate of the page where none is configured: at the first start, and again when
 /// it is about to end. The server follows its files.
 fn make_certificate(directory: &Path, admin: Option<&AdminConfig>) -> Result<(), Failure> {
-    let ours = AdminTls::in_directory(directory);
-    let is_ours = |tls: &AdminTls| tls.certificate == ours.certificate;
+    let ours = ListenerTls::in_directory(directory);
+    let is_ours = |tls: &ListenerTls| tls.certificate == ours.certificate;
     let Some(admin) = admin.filter(|admin| admin.tls.as_ref().is_some_and(is_ours)) else {
         return Ok(());
     };

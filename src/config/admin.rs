@@ -12,7 +12,7 @@ pub struct AdminConfig {
     /// Where it listens, if for more than probes.
     pub listen: Option<SocketAddr>,
     /// Its certificates; without them it speaks plain HTTP, on loopback only.
-    pub tls: Option<AdminTls>,
+    pub tls: Option<ListenerTls>,
     /// A file with the token that requests must carry, if they must.
     pub token_file: Option<PathBuf>,
     /// Whether the accounts of the management may be shown instead.
@@ -23,14 +23,14 @@ pub struct AdminConfig {
     pub probes: Option<ProbesConfig>,
 }
 
-/// The admin server's certificate files.
+/// A listener's certificate files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AdminTls {
+pub struct ListenerTls {
     /// Its certificate chain.
     pub certificate: PathBuf,
     /// Its private key.
     pub private_key: PathBuf,
-    /// The authorities whose clients may do everything, if there are such.
+    /// The authorities of its clients' certificates, if those are asked for.
     pub client_ca: Option<PathBuf>,
 }
 
@@ -44,7 +44,7 @@ pub struct ProbesConfig {
     pub metrics: bool,
 }
 
-impl AdminTls {
+impl ListenerTls {
     /// The files that are made where none are named.
     #[must_use]
     pub fn in_directory(directory: &Path) -> Self {
@@ -91,11 +91,11 @@ pub(super) fn admin(
         // Only the authorities of clients are said: the page's certificate is made.
         (Some(raw), Some(directory)) if raw.certificate.is_none() && raw.private_key.is_none() => {
             let client_ca = document.optional_file("admin.tls.client_ca", raw.client_ca.as_deref());
-            Some(AdminTls { client_ca, ..AdminTls::in_directory(directory) })
+            Some(ListenerTls { client_ca, ..ListenerTls::in_directory(directory) })
         }
-        (Some(raw), _) => Some(tls(document, raw)?),
+        (Some(raw), _) => Some(tls(document, "admin.tls", raw)?),
         // Passwords are sent there.
-        (None, Some(directory)) => Some(AdminTls::in_directory(directory)),
+        (None, Some(directory)) => Some(ListenerTls::in_directory(directory)),
         (None, None) => None,
     };
     let accounts = management.is_some();
@@ -149,12 +149,17 @@ fn demand_protection(document: &mut Document<'_>, config: &AdminConfig, listen: 
     );
 }
 
-fn tls(document: &mut Document<'_>, raw: &raw::AdminTls) -> Option<AdminTls> {
+pub(super) fn tls(
+    document: &mut Document<'_>,
+    table: &str,
+    raw: &raw::ListenerTls,
+) -> Option<ListenerTls> {
+    let key = |name: &str| format!("{table}.{name}");
     let (certificate, private_key) = (raw.certificate.as_deref(), raw.private_key.as_deref());
-    let certificate = document.file("admin.tls.certificate", certificate, "\"admin.crt\"");
-    let private_key = document.file("admin.tls.private_key", private_key, "\"admin.key\"");
-    let client_ca = document.optional_file("admin.tls.client_ca", raw.client_ca.as_deref());
-    Some(AdminTls { certificate: certificate?, private_key: private_key?, client_ca })
+    let certificate = document.file(&key("certificate"), certificate, "\"server.crt\"");
+    let private_key = document.file(&key("private_key"), private_key, "\"server.key\"");
+    let client_ca = document.optional_file(&key("client_ca"), raw.client_ca.as_deref());
+    Some(ListenerTls { certificate: certificate?, private_key: private_key?, client_ca })
 }
 
 fn probes(document: &mut Document<'_>, raw: &raw::Probes) -> Option<ProbesConfig> {

@@ -25,6 +25,8 @@ pub struct ChannelConfig {
     pub allowed_sources: Vec<Network>,
     /// Payload bytes a second, both directions of all its streams together; 0 is any number.
     pub bytes_per_second_max: u64,
+    /// Whether its clients speak TLS.
+    pub tls: bool,
     /// Whether it is open.
     pub enabled: bool,
 }
@@ -100,6 +102,7 @@ pub(super) fn read(
         warm_connections: warm?,
         allowed_sources: sources?,
         bytes_per_second_max: bytes_per_second?.unwrap_or(0),
+        tls: raw.tls.unwrap_or(false),
         enabled: raw.enabled.unwrap_or(true),
     })
 }

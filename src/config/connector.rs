@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::document::{Document, base_of, read_file};
 use super::{
-    AdminConfig, AuditConfig, ChannelConfig, ConfigError, LogConfig, OutboundProxy, TracesConfig,
-    WorkersConfig, admin, audit, channel, outbound, quotas, raw, shared, traces,
+    AdminConfig, AuditConfig, ChannelConfig, ConfigError, ListenerTls, LogConfig, OutboundProxy,
+    TracesConfig, WorkersConfig, admin, audit, channel, outbound, quotas, raw, shared, traces,
 };
 use crate::limits;
 
@@ -19,6 +19,8 @@ pub struct ConnectorConfig {
     pub allow_tls12: bool,
     /// The local ports.
     pub channels: Vec<ChannelConfig>,
+    /// What ports with TLS show: a table of its own, or the admin server's certificate.
+    pub local_tls: Option<ListenerTls>,
     /// Where the management keeps its state, if there is one.
     pub management: Option<PathBuf>,
     /// The HTTP proxy between here and the world, if there is one.
@@ -109,6 +111,7 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Connector) -> Option<Connecto
     let workers = shared::workers(document, &raw.workers);
     let limits = limits(document, &raw.limits);
     let admin = admin::admin(document, &raw.admin, management.as_deref());
+    let local_tls = local_tls(document, raw, admin.as_ref());
     let log = shared::log(document, &raw.log);
     let audit = audit::audit(document, &raw.audit);
     let traces = traces::traces(document, &raw.tracing);
@@ -116,6 +119,7 @@ fn resolve(document: &mut Document<'_>, raw: &raw::Connector) -> Option<Connecto
     Some(ConnectorConfig {
         own: own?,
         allow_tls12: raw.tls.allow_tls12.unwrap_or(false),
+        local_tls: local_tls?,
         management,
         channels: channels.into_iter().collect::<Option<_>>()?,
         outbound_proxy: match outbound_proxy {
@@ -173,6 +177,29 @@ fn names_none(raw: &raw::Connector) -> bool {
         && location_id.is_none()
         && files.iter().all(|file| file.is_none())
         && raw.channel.is_empty()
+}
+
+/// The host is the same that the admin server's certificate names, so that one will do. It is not
+/// asked who its clients are, as the admin server may ask.
+fn local_tls(
+    document: &mut Document<'_>,
+    raw: &raw::Connector,
+    admin: Option<&AdminConfig>,
+) -> Option<Option<ListenerTls>> {
+    let found = match &raw.local_tls {
+        Some(raw) => Some(admin::tls(document, "local_tls", raw)?),
+        None => admin
+            .and_then(|admin| admin.tls.clone())
+            .map(|tls| ListenerTls { client_ca: None, ..tls }),
+    };
+    let without = raw.channel.iter().position(|channel| channel.tls == Some(true));
+    if let (None, Some(index)) = (&found, without) {
+        document.fault(
+            &format!("channel[{index}].tls"),
+            "needs a certificate; add [local_tls] with certificate and private_key, or [admin.tls]",
+        );
+    }
+    Some(found)
 }
 
 fn management(document: &mut Document<'_>, raw: &raw::Connector) -> Option<PathBuf> {

@@ -26,7 +26,7 @@ mod show;
 mod traces;
 pub mod watch;
 
-pub use admin::{AdminConfig, AdminTls, ProbesConfig};
+pub use admin::{AdminConfig, ListenerTls, ProbesConfig};
 pub use audit::{AuditConfig, AuditSink};
 pub use channel::{ChannelConfig, ChannelType, Mode};
 pub use connector::{ConnectorConfig, ConnectorLimits, OwnSubaccount};

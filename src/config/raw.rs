@@ -117,13 +117,13 @@ pub(super) struct Admin {
     pub(super) listen: Option<String>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) open_metrics: Option<bool>,
-    pub(super) tls: Option<AdminTls>,
+    pub(super) tls: Option<ListenerTls>,
     pub(super) probes: Option<Probes>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct AdminTls {
+pub(super) struct ListenerTls {
     pub(super) certificate: Option<PathBuf>,
     pub(super) private_key: Option<PathBuf>,
     pub(super) client_ca: Option<PathBuf>,
@@ -167,6 +167,7 @@ pub(super) struct Connector {
     pub(super) subaccount: Subaccount,
     pub(super) tls: ConnectorTls,
     pub(super) channel: Vec<Channel>,
+    pub(super) local_tls: Option<ListenerTls>,
     pub(super) management: Option<Management>,
     pub(super) outbound_proxy: Option<OutboundProxy>,
     pub(super) workers: Workers,
@@ -212,6 +213,7 @@ pub(super) struct Channel {
     pub(super) warm_connections: Option<i64>,
     pub(super) allowed_sources: Option<Vec<String>>,
     pub(super) bytes_per_second_max: Option<i64>,
+    pub(super) tls: Option<bool>,
     pub(super) enabled: Option<bool>,
 }
 

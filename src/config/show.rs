@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    AdminConfig, AdminTls, AuditConfig, AuditSink, ChannelConfig, ChannelType, ConnectorConfig,
-    ConnectorLimits, KubernetesConfig, LogConfig, LogFormat, MappingsConfig, Mode, OutboundProxy,
-    Pin, ProbesConfig, ProxyConfig, ProxyLimits, QuotaConfig, TenancyConfig, TracesConfig,
-    TunnelConfig, TunnelTls, WebhookConfig, WorkersConfig,
+    AdminConfig, AuditConfig, AuditSink, ChannelConfig, ChannelType, ConnectorConfig,
+    ConnectorLimits, KubernetesConfig, ListenerTls, LogConfig, LogFormat, MappingsConfig, Mode,
+    OutboundProxy, Pin, ProbesConfig, ProxyConfig, ProxyLimits, QuotaConfig, TenancyConfig,
+    TracesConfig, TunnelConfig, TunnelTls, WebhookConfig, WorkersConfig,
 };
 
 impl ProxyConfig {
@@ -57,6 +57,7 @@ impl ConnectorConfig {
             own,
             allow_tls12,
             channels,
+            local_tls,
             management,
             outbound_proxy: way,
             workers: crew,
@@ -89,6 +90,7 @@ impl ConnectorConfig {
                 json!({ "directory": path(directory) })
             }),
             "channel": channels.iter().map(channel).collect::<Vec<_>>(),
+            "local_tls": local_tls.as_ref().map(listener_tls),
             "outbound_proxy": way.as_ref().map(outbound_proxy),
             "workers": workers(crew),
             "limits": {
@@ -222,6 +224,7 @@ fn channel(channel: &ChannelConfig) -> Value {
         warm_connections,
         allowed_sources,
         bytes_per_second_max,
+        tls,
         enabled,
     } = channel;
     let kind = match service_type {
@@ -242,6 +245,7 @@ fn channel(channel: &ChannelConfig) -> Value {
         "warm_connections": warm_connections,
         "allowed_sources": allowed_sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "bytes_per_second_max": bytes_per_second_max,
+        "tls": tls,
         "enabled": enabled,
     })
 }
@@ -262,15 +266,20 @@ fn admin(admin: &AdminConfig) -> Value {
         "listen": listen.map(|listen| listen.to_string()),
         "token_file": token_file.as_deref().map(path),
         "open_metrics": open_metrics,
-        "tls": tls.as_ref().map(|AdminTls { certificate, private_key, client_ca }| json!({
-            "certificate": path(certificate),
-            "private_key": path(private_key),
-            "client_ca": client_ca.as_deref().map(path),
-        })),
+        "tls": tls.as_ref().map(listener_tls),
         "probes": probes.as_ref().map(|ProbesConfig { listen, metrics }| json!({
             "listen": listen.to_string(),
             "metrics": metrics,
         })),
+    })
+}
+
+fn listener_tls(tls: &ListenerTls) -> Value {
+    let ListenerTls { certificate, private_key, client_ca } = tls;
+    json!({
+        "certificate": path(certificate),
+        "private_key": path(private_key),
+        "client_ca": client_ca.as_deref().map(path),
     })
 }
 

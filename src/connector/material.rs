@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use super::{owner::Owner, role::TlsOfModes, start::StartError};
 use crate::{
-    config::OwnSubaccount,
+    config::{ListenerTls, OwnSubaccount},
     limits,
     tls::{
         Alpn, CertificateEntry, ClientFiles, ClientMaterial, Facts, Fingerprint, MaterialError,
-        PemMaterial, load_client, load_client_pem,
+        PemMaterial, PortFiles, PortMaterial, load_client, load_client_pem, load_port,
     },
 };
 
@@ -43,6 +43,15 @@ pub(super) fn load_carried(
     })
 }
 
+/// Reads and checks what ports with TLS show to their clients.
+///
+/// # Errors
+/// Which file is wrong, how, and what to do.
+pub fn load_local(local: &ListenerTls) -> Result<PortMaterial, MaterialError> {
+    let ListenerTls { certificate, private_key, client_ca } = local.clone();
+    load_port(&PortFiles { certificate, private_key, client_ca }, SystemTime::now())
+}
+
 /// Loads for both modes. `words` are what errors call the certificate, and who has an id.
 fn load(
     subaccount: &str,
@@ -71,23 +80,44 @@ pub struct Material {
     pub(super) fingerprint: Fingerprint,
 }
 
-/// The certificates of the configuration file's subaccount, as those who ask see them.
+/// The certificates in use, as those who ask see them.
 #[derive(Default)]
 pub(super) struct Certificate {
-    /// What the certificate in use says; `None` while the file names no subaccount.
+    /// What that of the file's subaccount says; `None` while the file names none.
     pub(super) facts: Option<Facts>,
     pub(super) inventory: Vec<CertificateEntry>,
     /// What is wrong with newer files.
     pub(super) problem: Option<String>,
+    /// What ports with TLS show.
+    pub(super) local_facts: Option<Facts>,
+    pub(super) local_inventory: Vec<CertificateEntry>,
+    /// What is wrong with newer files of theirs.
+    pub(super) local_problem: Option<String>,
     /// Changes that are in force.
     pub(super) reloads: u64,
     /// Changes that cannot be used, each counted once.
     pub(super) reloads_failed: u64,
 }
 
+impl Certificate {
+    /// Ports with TLS show that from now on.
+    pub(super) fn shows(&mut self, local: Option<PortMaterial>) {
+        self.local_problem = None;
+        local.iter().for_each(|local| warn_of_local_expiry(&local.facts));
+        let (facts, inventory) = local.map(|local| (local.facts, local.inventory)).unzip();
+        (self.local_facts, self.local_inventory) = (facts, inventory.unwrap_or_default());
+    }
+}
+
 pub(super) fn warn_of_expiry(facts: &Facts) {
     if let Some(days) = facts.days_left(SystemTime::now(), limits::EXPIRY_WARNING) {
         tracing::warn!(days, "the connector certificate expires soon; replace its files in place");
+    }
+}
+
+pub(super) fn warn_of_local_expiry(facts: &Facts) {
+    if let Some(days) = facts.days_left(SystemTime::now(), limits::EXPIRY_WARNING) {
+        tracing::warn!(days, "the certificate of ports with TLS expires soon; replace its files");
     }
 }
 

@@ -4,6 +4,7 @@
 mod carried;
 mod channel;
 mod channels;
+mod client;
 mod dial;
 mod material;
 mod multiplexed;
@@ -19,7 +20,7 @@ mod warm;
 
 pub use carried::{CarriedChannel, CarriedSubaccount};
 pub use channels::RunningChannel;
-pub use material::{Material, load_material};
+pub use material::{Material, load_local, load_material};
 pub use owner::Owner;
 pub use role::{ConnectorMessage, TlsOfModes};
 pub use start::{RunningConnector, StartError, start};

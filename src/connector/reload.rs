@@ -9,7 +9,7 @@ use std::{
 use super::{
     carried::{Carried, CarriedSubaccount},
     channels::{Channels, wanted_by_file},
-    material::{Certificate, Material, load_material, warn_of_expiry},
+    material::{Certificate, Material, load_local, load_material, warn_of_expiry},
     owner::{Identity, Owner},
     role::{ConnectorMessage, Settings},
 };
@@ -19,7 +19,7 @@ use crate::{
         watch::WatchedPaths,
     },
     telemetry::{Audit, audit::Event},
-    tls::Fingerprint,
+    tls::{Fingerprint, PortMaterial, PortTls},
     tunnel::Timeouts,
     worker::{Crew, memory_share},
 };
@@ -33,6 +33,8 @@ pub(super) struct Reloader {
     /// Who it is besides.
     carried: Carried,
     tls_seen: Option<Fingerprint>,
+    /// What ports with TLS are opened with.
+    local_tls: Option<(PortTls, Fingerprint)>,
     pub(super) certificate: Arc<Mutex<Certificate>>,
     /// Puts another level of the log in force.
     pub(super) log_level: Option<SetLevel>,
@@ -45,6 +47,7 @@ impl Reloader {
         config: &ConnectorConfig,
         channels: Channels,
         own: Option<(Material, Arc<Identity>)>,
+        local: Option<PortMaterial>,
         audit: Audit,
     ) -> Self {
         let mut certificate = Certificate::default();
@@ -55,12 +58,15 @@ impl Reloader {
             certificate.facts = Some(material.facts);
             certificate.inventory = material.inventory;
         }
+        let local_tls = local.as_ref().map(|local| (local.tls.clone(), local.fingerprint));
+        certificate.shows(local);
         Self {
             config: LiveConfig::new(config),
             channels,
             identity,
             carried: Carried::new(audit.clone()),
             tls_seen,
+            local_tls,
             certificate: Arc::new(Mutex::new(certificate)),
             log_level: None,
             watched: WatchedPaths::default(),
@@ -83,8 +89,13 @@ impl Reloader {
     pub(super) fn watch(&self) {
         let mut paths: Vec<PathBuf> = self.config.file().into_iter().collect();
         for config in [self.config.in_force(), self.config.found()] {
-            let Some(own) = &config.own else { continue };
-            paths.extend([&own.certificate, &own.private_key, &own.ca].map(Clone::clone));
+            if let Some(own) = &config.own {
+                paths.extend([&own.certificate, &own.private_key, &own.ca].map(Clone::clone));
+            }
+            if let Some(local) = &config.local_tls {
+                paths.extend([&local.certificate, &local.private_key].map(Clone::clone));
+                paths.extend(local.client_ca.clone());
+            }
         }
         paths.sort();
         paths.dedup();
@@ -105,8 +116,10 @@ impl Reloader {
         let allow_tls12 = self.config.in_force().allow_tls12;
         let retuned = before.as_ref().is_some_and(|before| before.allow_tls12 != allow_tls12);
         self.reload_certificates(retuned, crew);
-        if let Some(before) = before {
-            self.apply(&before, crew);
+        // A port must not be served with TLS before its workers know how.
+        let resecured = self.reload_local_tls();
+        if before.is_some() || resecured {
+            self.apply(before.as_ref(), crew);
         }
         // Ports that could not be had are tried again in any case.
         let wanted = wanted_by_file(&self.config.in_force().channels, self.identity.as_ref());
@@ -144,12 +157,13 @@ impl Reloader {
         certificate.problem = None;
     }
 
-    /// Puts in force what differs from `before`, but for the certificates.
-    fn apply(&self, before: &ConnectorConfig, crew: &Crew<ConnectorMessage>) {
+    /// Puts in force what differs from `before`, but for the certificates of tunnels.
+    fn apply(&self, before: Option<&ConnectorConfig>, crew: &Crew<ConnectorMessage>) {
         let now = self.config.in_force();
-        let settings = settings(now, crew.size());
+        let local_tls = self.local_tls.as_ref().map(|(tls, _)| tls.clone());
+        let settings = settings(now, crew.size(), local_tls);
         crew.tell(|| ConnectorMessage::Settings(Box::new(settings.clone())));
-        if now.log.level != before.log.level
+        if before.is_some_and(|before| now.log.level != before.log.level)
             && let Some(set) = &self.log_level
         {
             set(&now.log.level);
@@ -186,17 +200,51 @@ impl Reloader {
             Err(error) => Some(error.to_string()),
         };
         let known = std::mem::replace(&mut self.certificate().problem, problem.clone());
-        if let Some(problem) = &problem
-            && known.as_ref() != Some(problem)
-        {
-            self.certificate().reloads_failed += 1;
-            tracing::error!(error = problem, "keeping the certificates in use");
-            self.audit.record(|| Event::Changed {
-                what: "certificates",
-                detail: "those in use stay".to_owned(),
-                refused: Some(problem.clone()),
-            });
-        }
+        self.refused(known, problem);
+    }
+
+    /// Looks at what ports with TLS show; whether that is another certificate now.
+    fn reload_local_tls(&mut self) -> bool {
+        let Some(local) = &self.config.in_force().local_tls else {
+            self.certificate().shows(None);
+            return self.local_tls.take().is_some();
+        };
+        let seen = self.local_tls.as_ref().map(|(_, seen)| *seen);
+        let (is_new, problem) = match load_local(local) {
+            Ok(material) if Some(material.fingerprint) == seen => (false, None),
+            Ok(material) => {
+                let subject = material.facts.subject.clone();
+                tracing::info!(subject, "the certificate of ports with TLS changed");
+                self.audit.record(|| Event::Changed {
+                    what: "certificates",
+                    detail: format!("ports with TLS: now {subject}"),
+                    refused: None,
+                });
+                self.local_tls = Some((material.tls.clone(), material.fingerprint));
+                let mut certificate = self.certificate();
+                certificate.shows(Some(material));
+                certificate.reloads += 1;
+                (true, None)
+            }
+            Err(error) => (false, Some(error.to_string())),
+        };
+        let known = std::mem::replace(&mut self.certificate().local_problem, problem.clone());
+        self.refused(known, problem);
+        is_new
+    }
+
+    /// Says once what is wrong with certificates, which leaves those in use where they are.
+    fn refused(&self, known: Option<String>, problem: Option<String>) {
+        let Some(problem) = problem.filter(|problem| known.as_ref() != Some(problem)) else {
+            return;
+        };
+        self.certificate().reloads_failed += 1;
+        tracing::error!(error = problem, "keeping the certificates in use");
+        self.audit.record(|| Event::Changed {
+            what: "certificates",
+            detail: "those in use stay".to_owned(),
+            refused: Some(problem.clone()),
+        });
     }
 }
 
@@ -206,6 +254,9 @@ fn check(next: &ConnectorConfig, in_force: &ConnectorConfig) -> Result<(), Strin
     let is_as_before = next.own == in_force.own && next.allow_tls12 == in_force.allow_tls12;
     if let Some(own) = next.own.as_ref().filter(|_| !is_as_before) {
         load_material(own, next.allow_tls12).map_err(|error| error.to_string())?;
+    }
+    if let Some(local) = next.local_tls.as_ref().filter(|_| next.local_tls != in_force.local_tls) {
+        load_local(local).map_err(|error| error.to_string())?;
     }
     Ok(())
 }
@@ -221,7 +272,11 @@ pub(super) fn owner(own: &OwnSubaccount) -> Owner {
 }
 
 /// What each of `workers` workers needs to know.
-pub(super) fn settings(config: &ConnectorConfig, workers: usize) -> Settings {
+pub(super) fn settings(
+    config: &ConnectorConfig,
+    workers: usize,
+    local_tls: Option<PortTls>,
+) -> Settings {
     Settings {
         timeouts: Timeouts {
             idle: config.limits.idle_timeout,
@@ -229,6 +284,7 @@ pub(super) fn settings(config: &ConnectorConfig, workers: usize) -> Settings {
         },
         dial_timeout: config.limits.dial_timeout,
         outbound: config.outbound_proxy.clone(),
+        local_tls,
         memory_bytes_max: memory_share(config.limits.memory_bytes_max, workers),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     limits,
     mapping::Pace,
     telemetry::Repeats,
-    tls::ClientTls,
+    tls::{ClientTls, PortTls},
     tunnel::Timeouts,
     worker::{Accepted, Role, Worker},
 };
@@ -67,6 +67,8 @@ pub struct Settings {
     pub(super) timeouts: Timeouts,
     pub(super) dial_timeout: Duration,
     pub(super) outbound: Option<OutboundProxy>,
+    /// For channels whose clients speak TLS.
+    pub(super) local_tls: Option<PortTls>,
     /// What traffic may make each worker hold.
     pub(super) memory_bytes_max: Option<usize>,
 }

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use super::{
     channel::{Channel, Tunnels},
+    client::{Client, SecureError},
     dial::{Tunnel, TunnelError},
     open_direct::Opened,
     open_multiplexed::OpenedStream,
@@ -14,7 +15,9 @@ use super::{
 use crate::{
     engine::{Buffer, Socket, turn_away},
     limits,
-    relay::{DirectSource, Ends, Live, Outcome, Shard, Sink, Source, splice},
+    relay::{
+        DirectSource, Ends, Live, Outcome, PlainSink, PlainSource, Shard, Sink, Source, splice,
+    },
     telemetry::{
         Count, Group, Metric, Party, TraceContext, TunnelId, Verdict, audit::Event, trace::Span,
     },
@@ -37,6 +40,8 @@ pub(super) enum OpenError {
     SourceNotAllowed,
     #[error("too many audit records wait to be written")]
     Unrecorded,
+    #[error("{0}")]
+    Unsecured(#[from] SecureError),
     #[error("the proxy's answer is not HTTP/1.1")]
     NotHttp,
     #[error("the service or location id cannot be sent in a request; correct the configuration")]
@@ -53,7 +58,8 @@ impl OpenError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Tunnel(_) | Self::NoTunnel => "tunnel",
-            Self::Unrecorded => "overloaded",
+            Self::Unrecorded | Self::Unsecured(SecureError::TooMany) => "overloaded",
+            Self::Unsecured(_) => "local_tls",
             Self::SourceNotAllowed => "source_not_allowed",
             Self::Refused { .. } => "refused",
             Self::Lost(_) => "tunnel_lost",
@@ -91,7 +97,6 @@ pub(super) async fn serve(
         live.set_peer(peer);
         live.set_aim(channel.aim());
         live.set_pace(channel.pace.clone());
-        live.enter(Phase::Opening, Instant::now());
         let shard = shard.clone();
         let trace = shard.traces.begin();
         let identity = channel.identity();
@@ -112,7 +117,7 @@ pub(super) struct Visit {
     pub(super) live: Rc<Live>,
     /// Told to the proxy, so that both logs tell of the same stream.
     pub(super) trace: TraceContext,
-    client: Socket,
+    pub(super) client: Socket,
     peer: SocketAddr,
 }
 
@@ -124,6 +129,14 @@ impl Visit {
         if self.shard.audit.refuses() {
             return self.give_up(&OpenError::Unrecorded, accepted_at);
         }
+        let client = match self.channel.config.tls {
+            false => Client::Plain(self.client.clone()),
+            true => match Box::pin(self.secure()).await {
+                Ok(client) => client,
+                Err(error) => return self.give_up(&error.into(), accepted_at),
+            },
+        };
+        self.live.enter(Phase::Opening, Instant::now());
         loop {
             let channel = self.channel.clone();
             let error = match &channel.tunnels {
@@ -132,14 +145,16 @@ impl Visit {
                         let _present = self.shard.tenant(&self.identity.owner.subaccount).tunnel(0);
                         let source = DirectSource { link: link.clone(), inbound };
                         let way = (link.id(), address);
-                        return self.relay((source, link), early, way, accepted_at).await;
+                        let tunnel = (source, link);
+                        return self.relay(client, tunnel, early, way, accepted_at).await;
                     }
                     Err(error) => error,
                 },
                 Tunnels::Multiplexed(fleet) => match Box::pin(self.open_multiplexed(fleet)).await {
                     Ok(OpenedStream { tunnel, source, sink }) => {
                         let way = (tunnel.tunnel().link().id(), tunnel.address());
-                        return self.relay((source, sink), None, way, accepted_at).await;
+                        let tunnel = (source, sink);
+                        return self.relay(client, tunnel, None, way, accepted_at).await;
                     }
                     Err(error) => error,
                 },
@@ -157,6 +172,27 @@ impl Visit {
 
     async fn relay(
         self,
+        client: Client,
+        tunnel: (impl Source, impl Sink),
+        early: Option<Buffer>,
+        way: (TunnelId, SocketAddr),
+        accepted_at: Instant,
+    ) {
+        match client {
+            Client::Plain(socket) => {
+                let plain = (socket.clone(), socket);
+                self.relay_plain(plain, tunnel, early, way, accepted_at).await;
+            }
+            Client::Secured(source) => {
+                let link = source.link.clone();
+                self.relay_plain((source, link), tunnel, early, way, accepted_at).await;
+            }
+        }
+    }
+
+    async fn relay_plain(
+        self,
+        (client, plain): (impl PlainSource, impl PlainSink),
         (source, sink): (impl Source, impl Sink),
         early: Option<Buffer>,
         (tunnel, target): (TunnelId, SocketAddr),
@@ -183,12 +219,12 @@ impl Visit {
         let (shard, live, group) = (self.shard.clone(), self.live.clone(), self.group);
         let outcome = Outcome::new(shard, live, (party, &group), established_at);
         self.channel.status.stream_opened();
-        let plain = self.client;
         let from_tunnel = Direction::Down;
         let meter = self.channel.status.meter(self.shard.index);
         let ends = Ends { tunnel: sink, plain, from_tunnel, established_at, group, meter };
         // Boxed, so that a relaying session does not carry the room of its earlier stages.
-        let ending = Box::pin(splice(&self.shard, &self.live, &ends, source, early)).await;
+        let sources = (source, client);
+        let ending = Box::pin(splice(&self.shard, &self.live, &ends, sources, early)).await;
         self.channel.status.stream_ended();
         outcome.ended(ending);
     }
@@ -206,6 +242,10 @@ impl Visit {
     }
 
     fn report(&self, error: &OpenError) {
+        if matches!(error, OpenError::Unsecured(error) if error.reason() == "closed") {
+            // Who connects and leaves (a look whether the port is open) has tried nothing.
+            return;
+        }
         self.shard.count(Count::Refused(error.reason()));
         self.group.refused(error.reason());
         if matches!(error, OpenError::TimedOut) {
@@ -224,7 +264,7 @@ impl Visit {
             // The dial has said so itself.
             OpenError::Tunnel(_) | OpenError::NoTunnel => false,
             // Nothing is wrong with the channel.
-            OpenError::SourceNotAllowed => true,
+            OpenError::SourceNotAllowed | OpenError::Unsecured(_) => true,
             _ => self.channel.status.set_problem(Part::Service, Some(error.to_string())),
         };
         if !news {

@@ -13,10 +13,10 @@ use std::{
 use super::{
     carried::CarriedSubaccount,
     channels::{Board, Channels, RunningChannel, wanted_by_file},
-    material::{Certificate, load_material, warn_of_expiry},
+    material::{Certificate, load_local, load_material, warn_of_expiry, warn_of_local_expiry},
     owner::Identity,
     reload::{Reloader, owner, settings},
-    role::{ChannelPost, ConnectorMessage, ConnectorRole},
+    role::{ChannelPost, ConnectorMessage, ConnectorRole, Settings},
 };
 use crate::{
     config::{ConfigStatus, ConnectorConfig, watch::FileWatch},
@@ -64,13 +64,16 @@ pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, 
             Some((material, Arc::new(identity)))
         }
     };
+    let local = config.local_tls.as_ref().map(load_local).transpose()?;
+    let local_tls = local.as_ref().map(|local| local.tls.clone());
     let audit = plan.records.audit.clone();
     let mut channels = Channels::new(plan.cores.len(), audit.clone());
     let identity = own.as_ref().map(|(_, identity)| identity);
     let (listeners, posts) = channels.open_all(wanted_by_file(&config.channels, identity));
-    let crew = Arc::new(start_workers(config, plan, listeners, posts)?);
+    let settings = settings(config, plan.cores.len(), local_tls);
+    let crew = Arc::new(start_workers(settings, plan, listeners, posts)?);
     let board = channels.board();
-    let reloader = Reloader::new(config, channels, own, audit);
+    let reloader = Reloader::new(config, channels, own, local, audit);
     reloader.watch();
     let (certificate, config_status) = (reloader.certificate.clone(), reloader.config_status());
     let watched = reloader.watched.clone();
@@ -88,13 +91,11 @@ pub fn start(config: &ConnectorConfig, plan: &Plan) -> Result<RunningConnector, 
 }
 
 fn start_workers(
-    config: &ConnectorConfig,
+    settings: Settings,
     plan: &Plan,
     listeners: Vec<Listening>,
     posts: Vec<ChannelPost>,
 ) -> io::Result<Crew<ConnectorMessage>> {
-    let workers = plan.cores.len();
-    let settings = settings(config, workers);
     worker::start(plan, listeners, move |worker| {
         worker.shard.set_memory(settings.memory_bytes_max);
         let role = ConnectorRole::new(settings.clone());
@@ -185,8 +186,9 @@ impl RunningConnector {
     /// The certificates and authorities in force, and what is wrong with newer files.
     pub fn certificates(&self, now: SystemTime) -> (Vec<serde_json::Value>, Vec<String>) {
         let certificate = self.certificate.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = certificate.inventory.iter().map(|entry| entry.to_json(now));
-        (entries.collect(), certificate.problem.iter().cloned().collect())
+        let Certificate { inventory, problem, local_inventory, local_problem, .. } = &*certificate;
+        let entries = inventory.iter().chain(local_inventory).map(|entry| entry.to_json(now));
+        (entries.collect(), problem.iter().chain(local_problem).cloned().collect())
     }
 
     /// Whether it accepts no more, or is about to.
@@ -232,9 +234,11 @@ impl RunningConnector {
         })
     }
 
-    /// Warns of a certificate that expires soon. For a daily call.
+    /// Warns of certificates that expire soon. For a daily call.
     pub fn warn_of_expiry(&self) {
-        self.certificate().iter().for_each(warn_of_expiry);
+        let certificate = self.certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        certificate.facts.iter().for_each(warn_of_expiry);
+        certificate.local_facts.iter().for_each(warn_of_local_expiry);
     }
 
     /// Stops accepting, lets streams end for the configured time, aborts the rest and ends the

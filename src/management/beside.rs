@@ -57,7 +57,7 @@ fn is_ours(path: &str) -> bool {
 /// something else over there.
 async fn admit(desk: &Arc<Desk>, request: Request) -> Result<Request, Failure> {
     let certified = request.extensions().get::<ShownCertificate>().is_some();
-    if !certified && !shows_account(request.headers()) {
+    if !shows_account(request.headers(), certified) {
         return Ok(request);
     }
     let reads = request.method().is_safe();
@@ -69,9 +69,10 @@ async fn admit(desk: &Arc<Desk>, request: Request) -> Result<Request, Failure> {
     Ok(Request::from_parts(parts, body))
 }
 
-fn shows_account(headers: &HeaderMap) -> bool {
+/// What is said in words counts before what the connection shows: a token is nobody's account.
+fn shows_account(headers: &HeaderMap, certified: bool) -> bool {
     let authorization = headers.get(AUTHORIZATION).map(|value| value.as_bytes());
     let is_basic =
         |value: &[u8]| value.get(..5).is_some_and(|it| it.eq_ignore_ascii_case(b"basic"));
-    authorization.map_or_else(|| headers.contains_key(COOKIE), is_basic)
+    authorization.map_or_else(|| certified || headers.contains_key(COOKIE), is_basic)
 }

@@ -151,6 +151,7 @@ fn shown(channel: &ChannelConfig, owner: &Owner) -> Channel {
             },
             allowed_sources: channel.allowed_sources.clone(),
             bytes_per_second_max: channel.bytes_per_second_max,
+            tls: channel.tls,
         },
     }
 }
@@ -189,6 +190,7 @@ fn carried_channel(channel: &Channel) -> Option<CarriedChannel> {
         warm_connections: limits::WARM_CONNECTIONS,
         allowed_sources: made.allowed_sources.clone(),
         bytes_per_second_max: made.bytes_per_second_max,
+        tls: made.tls,
         enabled: channel.enabled,
     };
     Some(CarriedChannel { id: u64::try_from(channel.id).ok()?, config })

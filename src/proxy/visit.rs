@@ -179,9 +179,10 @@ impl Visit {
         let (shard, live) = (self.shard.clone(), self.live.clone());
         let outcome = Outcome::new(shard, live, (party, &group), established_at);
         let from_tunnel = Direction::Up;
+        let sources = (source, plain.clone());
         let ends = Ends { tunnel: sink, plain, from_tunnel, established_at, group, meter: None };
         // Boxed, so that a relaying session does not carry the room of its earlier stages.
-        let ending = Box::pin(splice(&self.shard, &self.live, &ends, source, early)).await;
+        let ending = Box::pin(splice(&self.shard, &self.live, &ends, sources, early)).await;
         outcome.ended(ending);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     shard::{class_for, class_of},
 };
 use crate::{
-    engine::{Buffer, BufferPool},
+    engine::{Buffer, BufferPool, SizeClass},
     tunnel::Stride,
 };
 
@@ -51,6 +51,29 @@ impl Inbound {
         pool: &BufferPool,
         stride: Stride,
     ) -> Result<Chunk, LinkError> {
+        self.next_up_to(link, pool, stride, |_| usize::MAX).await
+    }
+
+    /// The same, of no more plaintext than fits sealed again into a buffer of its class.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub async fn next_to_seal(
+        &mut self,
+        link: &Link,
+        pool: &BufferPool,
+        stride: Stride,
+    ) -> Result<Chunk, LinkError> {
+        self.next_up_to(link, pool, stride, SizeClass::plain_bytes).await
+    }
+
+    async fn next_up_to(
+        &mut self,
+        link: &Link,
+        pool: &BufferPool,
+        stride: Stride,
+        bytes_max: impl Fn(SizeClass) -> usize,
+    ) -> Result<Chunk, LinkError> {
         loop {
             if self.closed {
                 let plain = pool.take(class_of(Stride::Small));
@@ -65,7 +88,8 @@ impl Inbound {
                 None => pool.take(class_of(Stride::Small)),
             };
             let mut plain = pool.take(class_for(cipher.len()));
-            let opened = link.open(&mut cipher, &mut plain);
+            let bytes_max = bytes_max(plain.class());
+            let opened = link.open(&mut cipher, &mut plain, bytes_max);
             link.flush_control(pool).await?;
             let opened = opened?;
             self.need_more = !opened.full;

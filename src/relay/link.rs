@@ -199,16 +199,19 @@ impl Link {
         if self.has_finished() { self.socket.abort() } else { self.socket.shutdown() }
     }
 
-    /// Opens what it can of `cipher` into `plain`; says whether the peer finished and whether
-    /// complete records are left that had no room.
+    /// Opens what it can of `cipher` into `plain`, at most `bytes_max`, which is room for one
+    /// record or more; says whether the peer finished and whether complete records are left that
+    /// had no room.
     pub(super) fn open(
         &self,
         cipher: &mut Buffer,
         plain: &mut Buffer,
+        bytes_max: usize,
     ) -> Result<tls::Opened, TlsError> {
+        let room = bytes_max.min(plain.spare_len());
         let opened = self.session.borrow_mut().open(
             cipher.filled_mut(),
-            plain.spare_mut(),
+            &mut plain.spare_mut()[..room],
             &mut self.control.borrow_mut(),
         )?;
         cipher.consume(opened.consumed);

@@ -7,6 +7,9 @@
 //!   TCP end without it       RST_STREAM    ─────▶   RST             after all that came before
 //!   TCP end without it       RST_STREAM    ◀─────   RST or timeout  after all that came before
 //! ```
+//!
+//! Where the plain end is a client that speaks TLS, it finishes its direction with `close_notify`
+//! and so do we, before our FIN; a FIN of its own without one counts as its RST.
 
 use std::{
     rc::Rc,
@@ -14,9 +17,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Cut, Live, Meter, Shard, Sink, Source, drain::abort_when_delivered, shard::class_of};
+use super::{
+    Cut, Live, Meter, PlainSink, PlainSource, Shard, Sink, Source, drain::abort_when_delivered,
+};
 use crate::{
-    engine::{Buffer, Socket},
+    engine::Buffer,
     limits,
     mapping::Pace,
     telemetry::{Count, Group, Metric},
@@ -24,11 +29,11 @@ use crate::{
 };
 
 /// The two ends of a stream and who sits behind them.
-pub struct Ends<S> {
+pub struct Ends<S, P> {
     /// Towards the far end.
     pub tunnel: S,
-    /// The plain end: the client's socket on a connector, the service's on a proxy.
-    pub plain: Socket,
+    /// The plain end: the client on a connector, the service on a proxy.
+    pub plain: P,
     /// The direction of what comes out of the tunnel: up on a proxy, down on a connector.
     pub from_tunnel: Direction,
     /// When the stream was established, for the first-byte latency.
@@ -39,7 +44,7 @@ pub struct Ends<S> {
     pub meter: Option<Arc<Meter>>,
 }
 
-impl<S> Ends<S> {
+impl<S, P> Ends<S, P> {
     fn to_tunnel(&self) -> Direction {
         match self.from_tunnel {
             Direction::Up => Direction::Down,
@@ -69,19 +74,20 @@ impl<S> Ends<S> {
     }
 }
 
-/// Relays until both directions are over. `early` is what followed the head.
-pub async fn splice<S: Sink>(
+/// Relays what the tunnel and the plain end send until both directions are over. `early` is what
+/// followed the head.
+pub async fn splice<S: Sink, P: PlainSink>(
     shard: &Shard,
     live: &Live,
-    ends: &Ends<S>,
-    source: impl Source,
+    ends: &Ends<S, P>,
+    (source, plain): (impl Source, impl PlainSource),
     early: Option<Buffer>,
 ) -> Ending {
     let relay = Relay { shard, live, ends, pace: live.pace() };
-    tokio::join!(relay.tunnel_to_plain(source, early), relay.plain_to_tunnel());
+    tokio::join!(relay.tunnel_to_plain(source, early), relay.plain_to_tunnel(plain));
     let ending = live.stream().ending();
     if !ending.is_clean() {
-        abort_when_delivered(&ends.plain).await;
+        abort_when_delivered(ends.plain.socket()).await;
     }
     ending
 }
@@ -91,15 +97,15 @@ enum Broken {
     Plain,
 }
 
-struct Relay<'a, S> {
+struct Relay<'a, S, P> {
     shard: &'a Shard,
     live: &'a Live,
-    ends: &'a Ends<S>,
+    ends: &'a Ends<S, P>,
     /// How fast they may go, where that may be bounded.
     pace: Option<Arc<Pace>>,
 }
 
-impl<S: Sink> Relay<'_, S> {
+impl<S: Sink, P: PlainSink> Relay<'_, S, P> {
     /// Tunnel → plain end.
     async fn tunnel_to_plain(&self, mut source: impl Source, early: Option<Buffer>) {
         match self.pump_to_plain(&mut source, early).await {
@@ -107,7 +113,7 @@ impl<S: Sink> Relay<'_, S> {
             Err(Broken::Tunnel(cut)) => {
                 self.live.stream().fail(self.ends.cut(&cut));
                 self.ends.tunnel.cut();
-                abort_when_delivered(&self.ends.plain).await;
+                abort_when_delivered(self.ends.plain.socket()).await;
             }
             Err(Broken::Plain) => {
                 self.live.stream().fail(self.ends.plain_aborted());
@@ -152,15 +158,15 @@ impl<S: Sink> Relay<'_, S> {
     }
 
     async fn send_plain(&self, plain: Buffer) -> Result<(), Broken> {
-        let (sent, _) = self.ends.plain.send_all(plain).await;
-        self.note_stall(self.ends.plain.take_stall());
+        let sent = self.ends.plain.send(&self.shard.pool, plain).await;
+        self.note_stall(self.ends.plain.socket().take_stall());
         sent.map_err(|_| Broken::Plain)
     }
 
     /// The far end finished its direction: pass the FIN on, and watch the tunnel until the other
     /// direction is over too, so that its loss is noticed while only we would send.
     async fn finished_by_tunnel(&self, mut source: impl Source) {
-        let passed_on = self.ends.plain.shutdown_write().is_ok();
+        let passed_on = self.ends.plain.finish(&self.shard.pool).await.is_ok();
         let other_is_over = {
             let mut stream = self.stream();
             if !passed_on {
@@ -178,13 +184,13 @@ impl<S: Sink> Relay<'_, S> {
         {
             self.live.stream().fail(self.ends.cut(&cut));
             // Ends `plain_to_tunnel`, which may wait for a plain end that has nothing to say.
-            abort_when_delivered(&self.ends.plain).await;
+            abort_when_delivered(self.ends.plain.socket()).await;
         }
     }
 
     /// Plain end → tunnel.
-    async fn plain_to_tunnel(&self) {
-        let outcome = match self.pump_to_tunnel().await {
+    async fn plain_to_tunnel(&self, source: impl PlainSource) {
+        let outcome = match self.pump_to_tunnel(source).await {
             // An end of data seen after a failure is the failure's echo, not a clean end.
             Ok(()) if self.stream().has_failed() => Err(Broken::Plain),
             Ok(()) => self.finished_by_plain().await,
@@ -206,12 +212,12 @@ impl<S: Sink> Relay<'_, S> {
         }
     }
 
-    async fn pump_to_tunnel(&self) -> Result<(), Broken> {
+    async fn pump_to_tunnel(&self, mut source: impl PlainSource) -> Result<(), Broken> {
         let direction = self.ends.to_tunnel();
+        let bytes_max = |class| self.ends.tunnel.chunk_bytes(class);
         loop {
-            let class = class_of(self.paced(self.stream().pipe(direction).stride()));
-            let bytes_max = self.ends.tunnel.chunk_bytes(class);
-            let received = self.ends.plain.recv_up_to(&self.shard.pool, class, bytes_max).await;
+            let stride = self.paced(self.stream().pipe(direction).stride());
+            let received = source.next(&self.shard.pool, stride, bytes_max).await;
             let plain = received.map_err(|_| Broken::Plain)?;
             if plain.is_empty() {
                 return Ok(());

@@ -10,7 +10,7 @@ pub const OTHER: &str = "other";
 /// connector why a client got none. Those from "reset_flood" on are of whole tunnels:
 /// `protocol::http2::Flood::reason()` and `protocol::http2::violation_of`; "provoked_reset" is one
 /// stream that we reset because of what its peer did.
-pub const REFUSAL_REASONS: [&str; 45] = [
+pub const REFUSAL_REASONS: [&str; 46] = [
     "malformed",
     "no_certificate",
     "bad_identity",
@@ -40,6 +40,7 @@ pub const REFUSAL_REASONS: [&str; 45] = [
     "refused",
     "tunnel_lost",
     "answer_timeout",
+    "local_tls",
     "reset_flood",
     "ping_flood",
     "settings_flood",

@@ -96,7 +96,7 @@ pub struct ClientMaterial {
 pub struct Fingerprint(u64);
 
 impl Fingerprint {
-    fn of<'a>(files: impl IntoIterator<Item = &'a PemFile>) -> Self {
+    pub(super) fn of<'a>(files: impl IntoIterator<Item = &'a PemFile>) -> Self {
         let mut hasher = DefaultHasher::new();
         for file in files {
             hasher.write_usize(file.bytes().len());

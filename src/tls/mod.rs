@@ -16,6 +16,7 @@ mod material;
 mod material_error;
 mod pem;
 mod pkcs12;
+mod port;
 mod provider;
 mod record;
 mod request;
@@ -42,6 +43,7 @@ pub use material::{
 };
 pub use material_error::{MaterialError, MaterialProblem};
 pub use pkcs12::{Pkcs12, Pkcs12Error, open_pkcs12};
+pub use port::{PortFiles, PortMaterial, PortTls, load_port};
 pub use request::{Requested, request_connector};
 pub use server::ServerTls;
 pub use session::{Alpn, Handshake, Opened, Session, sealed_len};

@@ -46,15 +46,8 @@ impl ServerTls {
             .with_protocol_versions(provider::versions(parts.allow_tls12))?
             .with_client_cert_verifier(Arc::clone(&clients))
             .with_cert_resolver(Arc::new(OneCertificate(parts.key)));
-        config.ignore_client_order = true;
         config.alpn_protocols = parts.alpn.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
-        // Stateless tickets: no lock shared by the workers and no memory per client. The keys are
-        // made anew with every load, so no ticket outlives the CA and CRL it was issued under.
-        config.ticketer = Ticketer::new()?;
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = limits::TLS_TICKETS;
-        config.max_tls13_tickets = limits::TLS_TICKETS;
-        Ok(Self { config: Arc::new(config), clients })
+        Ok(Self { config: Arc::new(with_tickets(config)?), clients })
     }
 
     /// A session for a connection just accepted.
@@ -84,6 +77,18 @@ impl ServerTls {
         self.clients.verify_client_cert(leaf, intermediates, now)?;
         Ok(())
     }
+}
+
+/// Our order of cipher suites, and stateless tickets: no lock shared by the workers and no memory
+/// per client. The keys are made anew with every load, so no ticket outlives the CA and CRL it was
+/// issued under.
+pub(super) fn with_tickets(mut config: ServerConfig) -> Result<ServerConfig, rustls::Error> {
+    config.ignore_client_order = true;
+    config.ticketer = Ticketer::new()?;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = limits::TLS_TICKETS;
+    config.max_tls13_tickets = limits::TLS_TICKETS;
+    Ok(config)
 }
 
 impl fmt::Debug for ServerTls {

@@ -14,7 +14,7 @@ use crate::manual::{manual, uncommented, with_one_source};
 use crate::{CONNECTOR, PROXY, connector, proxy};
 
 /// Another value for every key of the manual.
-const OTHER: [(&str, &str); 79] = [
+const OTHER: [(&str, &str); 83] = [
     ("tunnel.listen", "\"0.0.0.0:9042\""),
     ("tunnel.external_host", "\"other.example.com\""),
     ("tunnel.external_port", "444"),
@@ -90,7 +90,11 @@ const OTHER: [(&str, &str); 79] = [
     ("channel.warm_connections", "77"),
     ("channel.allowed_sources", "[\"192.0.2.0/24\"]"),
     ("channel.bytes_per_second_max", "77777"),
+    ("channel.tls", "true"),
     ("channel.enabled", "false"),
+    ("local_tls.certificate", "\"other\""),
+    ("local_tls.private_key", "\"other\""),
+    ("local_tls.client_ca", "\"other\""),
     ("outbound_proxy.url", "\"http://other.example.com:3128\""),
     ("outbound_proxy.username", "\"other\""),
     ("outbound_proxy.password", "\"other\""),

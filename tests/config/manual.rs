@@ -51,8 +51,14 @@ fn without_tables(text: &str) -> String {
     let mut inside = false;
     let mut keep = |line: &&str| {
         inside = if line.starts_with('[') {
-            ["[admin.tls]", "[admin.probes]", "[[limits.subaccount]]", "[management]"]
-                .contains(line)
+            let examples = [
+                "[admin.tls]",
+                "[admin.probes]",
+                "[[limits.subaccount]]",
+                "[local_tls]",
+                "[management]",
+            ];
+            examples.contains(line)
         } else {
             inside
         };

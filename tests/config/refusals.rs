@@ -89,6 +89,8 @@ const BAD_CONNECTOR: &[Case] = &[
      Some("channel[0].connections"), "from 1 to 256"),
     ("local_port = 5001", "local_port = 5001\nwarm_connections = 257", Some((10, 1)),
      Some("channel[0].warm_connections"), "from 0 to 256"),
+    ("local_port = 5001", "local_port = 5001\ntls = true", Some((10, 1)), Some("channel[0].tls"),
+     "add [local_tls]"),
     ("local_port = 5001", "local_prt = 5001", Some((9, 1)), Some("channel[0].local_prt"),
      "did you mean `local_port`?"),
     ("[tls]", "[outbound_proxy]\nurl = \"https://p:1\"\n[tls]", Some((4, 1)),

@@ -85,6 +85,7 @@ impl Site {
             warm_connections: 1,
             allowed_sources: Vec::new(),
             bytes_per_second_max: 0,
+            tls: false,
             enabled: true,
         };
         CarriedChannel { id, config }

@@ -10,8 +10,13 @@ use std::{
 use causeway::{engine::Kind, telemetry::Count};
 use sha2::{Digest, Sha256};
 
-use crate::support::{
-    Pattern, Service, Suite, World, bounded, connect, count, open_stream, wait_ended,
+use crate::{
+    local_ports::Site,
+    local_tls::LOCAL_TLS,
+    support::{
+        HOST, Pattern, Service, Suite, TlsStream, World, bounded, connect, count, open_stream,
+        tls_connect, wait_ended,
+    },
 };
 
 pub fn add(suite: &mut Suite) {
@@ -21,6 +26,7 @@ pub fn add(suite: &mut Suite) {
         through_both(kind, GIB / 4, GIB / 4);
     });
     suite.all("a_foreign_tls_client_gets_and_sends_unchanged_bytes", straight);
+    suite.all("a_tls_client_of_a_local_port_gets_and_sends_unchanged_bytes", local);
 }
 
 const GIB: u64 = 1 << 30;
@@ -152,11 +158,27 @@ fn assert_digest(stream: &mut impl Read, sent: [u8; DIGEST]) {
 fn straight(kind: Kind) {
     let service = mirror();
     let world = World::with_services(kind, &[("mirror", service.address)]);
+    by_tls("straight to the proxy", kind, &|| open_stream(&world, "mirror"));
+    wait_ended(world.proxy().crew().counters(), &[("clean", 2)]);
+}
+
+fn local(kind: Kind) {
+    let service = mirror();
+    let world = World::with_services(kind, &[("echo", service.address)]);
+    let site = Site::start(&world, LOCAL_TLS);
+    let port = site.running.channels()[0].address.unwrap();
+    by_tls("TLS on the local port", kind, &|| tls_connect(port, HOST, &world.path("ca.crt"), None));
+    for workers in [world.proxy().crew().counters(), site.running.crew().counters()] {
+        wait_ended(workers, &[("clean", 2)]);
+    }
+}
+
+fn by_tls(what: &str, kind: Kind, open: &dyn Fn() -> TlsStream) {
     let seed = fastrand::u64(..);
     println!("seed {seed:#x}");
     for (up, down) in [(64 << 20, 0), (0, 64 << 20)] {
         let started = Instant::now();
-        let mut tls = open_stream(&world, "mirror");
+        let mut tls = open();
         let order = Order { down, pattern: Pattern(seed ^ 1) };
         tls.write_all(&order.to_bytes()).unwrap();
         let sent = send(&mut tls, Pattern(seed), up);
@@ -164,7 +186,6 @@ fn straight(kind: Kind) {
         tls.flush().unwrap();
         check_answer(&mut tls, order);
         assert_digest(&mut tls, sent);
-        report("straight to the proxy", kind, seed, started, up + down);
+        report(what, kind, seed, started, up + down);
     }
-    wait_ended(world.proxy().crew().counters(), &[("clean", 2)]);
 }

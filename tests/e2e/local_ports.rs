@@ -33,15 +33,15 @@ pub fn add(suite: &mut Suite) {
 }
 
 /// A connector with one channel, started from a file.
-struct Site {
-    running: RunningConnector,
+pub struct Site {
+    pub running: RunningConnector,
     file: PathBuf,
     head: String,
 }
 
 impl Site {
     /// `keys` are the channel's, with where it listens.
-    fn start(world: &World, keys: &str) -> Self {
+    pub fn start(world: &World, keys: &str) -> Self {
         let file = world.path("connector.toml");
         let port = world.proxy_address().port();
         let head = format!(
@@ -56,7 +56,7 @@ impl Site {
     }
 
     /// Changes the channel and waits until that is in force.
-    fn put(&self, keys: &str) {
+    pub fn put(&self, keys: &str) {
         let before = self.running.config_status().reloads;
         put(&self.file, &format!("{}{keys}", self.head));
         wait_until("the file is in force", DEADLINE, || {
@@ -64,7 +64,7 @@ impl Site {
         });
     }
 
-    fn refused(&self, reason: &'static str) -> u64 {
+    pub fn refused(&self, reason: &'static str) -> u64 {
         count(self.running.crew().counters(), Count::Refused(reason))
     }
 }

@@ -34,6 +34,7 @@ mod interop;
 mod introductions;
 mod killed;
 mod local_ports;
+mod local_tls;
 mod manager;
 mod mappings;
 mod metrics;
@@ -104,6 +105,7 @@ fn main() -> ExitCode {
     introductions::add(&mut suite);
     killed::add(&mut suite);
     local_ports::add(&mut suite);
+    local_tls::add(&mut suite);
     manager::add(&mut suite);
     names::add(&mut suite);
     offenders::add(&mut suite);

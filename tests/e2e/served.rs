@@ -3,7 +3,8 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    io::Read,
+    net::{SocketAddr, TcpListener, TcpStream},
 };
 
 use causeway::{engine::Kind, tls::Authority};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     ACCOUNT, ClientFiles, DEADLINE, HOST, HeldPort, Managed, REGION, Service, Suite, World,
-    connector_head, exchange, mode, subaccount_body, valid_now, wait_until,
+    connector_head, exchange, mode, subaccount_body, tls_connect, valid_now, wait_until,
 };
 
 pub fn add(suite: &mut Suite) {
@@ -54,6 +55,7 @@ fn lasts(kind: Kind) {
     assert_eq!(exchange(local, "").unwrap(), "of b");
 
     shows_use(&managed);
+    takes_tls(&managed, &format!("{channels}/{id}"), make("echo", local.port()), local);
 
     // What cannot work says why, and stays, disabled.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -84,6 +86,27 @@ fn lasts(kind: Kind) {
     assert_eq!(managed.get(&channels).as_array().unwrap().len(), 2);
     assert_eq!(managed.ask(ACCOUNT, "DELETE", &channels, None).0, 204);
     wait_until("its port is closed", DEADLINE, || TcpStream::connect(local).is_err());
+}
+
+/// Its clients speak TLS while it says so, with the certificate of the page.
+fn takes_tls(managed: &Managed, channel: &str, mut body: Value, local: SocketAddr) {
+    let by_tls = || {
+        let mut text = String::new();
+        let mut tls = tls_connect(local, HOST, &managed.certificate, None);
+        tls.read_to_string(&mut text).map(|_| text)
+    };
+    body["tls"] = json!("true");
+    assert_eq!(managed.change("PUT", channel, &body).0, 204);
+    wait_until("it is served by TLS", DEADLINE, || by_tls().is_ok_and(|text| text == "of b"));
+    // Who does not know of it does not change it.
+    body.as_object_mut().unwrap().remove("tls");
+    assert_eq!(managed.change("PUT", channel, &body).0, 204);
+    assert_eq!(managed.get(channel)["tls"], true);
+    assert_eq!(by_tls().unwrap(), "of b");
+    body["tls"] = json!(false);
+    assert_eq!(managed.change("PUT", channel, &body).0, 204);
+    let plain = || exchange(local, "").is_ok_and(|text| text == "of b");
+    wait_until("it is served without", DEADLINE, plain);
 }
 
 /// Those who monitor see what channels carry, how long that takes, and whose certificates end when.
@@ -152,7 +175,10 @@ fn certificates() {
         (issued.certificate_pem.clone(), world.write_pair(name, &issued))
     };
     let (ada, bob) = (issue("ada"), issue("bob"));
-    let mut managed = Managed::start(&world, "[admin.tls]\nclient_ca = \"operators.crt\"\n");
+    let token = "0123456789abcdef0123456789abcdef";
+    fs::write(world.path("token"), token).unwrap();
+    let keys = "token_file = \"token\"\n[admin.tls]\nclient_ca = \"operators.crt\"\n";
+    let mut managed = Managed::start(&world, keys);
     managed.set_up();
     let accounts = "/api/v1/configuration/accounts";
     let body = json!({ "user": "ada", "role": "Display", "certificate": ada.0 });
@@ -166,6 +192,12 @@ fn certificates() {
     assert_eq!(by(&ada.1, "GET", ENTRY, None), 200);
     assert_eq!(by(&ada.1, "POST", ENTRY, Some(&subaccount_body(&world, "b"))), 403);
     assert_eq!(by(&ada.1, "GET", "/status", None), 403);
+    // What is said counts before what is shown.
+    let bearer = format!("Authorization: Bearer {token}");
+    let files = (bob.1.certificate.display().to_string(), bob.1.private_key.display().to_string());
+    let shown = ["--cert", &files.0, "--key", &files.1, "-H", &bearer];
+    assert_eq!(managed.curl("", "GET", "/status", None, &shown).0, 200);
+    assert_eq!(managed.curl(ACCOUNT, "GET", "/status", None, &shown[..4]).0, 200);
     // One of the right authority is nobody's before it is an account's.
     for path in [ENTRY, "/status"] {
         assert_eq!(by(&bob.1, "GET", path, None), 401, "{path}");

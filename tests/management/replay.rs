@@ -33,6 +33,7 @@ fn shown(id: i64, port: u16, comment: &str, connections: usize) -> Value {
         "mode": "multiplexed",
         "allowedSources": [],
         "bytesPerSecondMax": 0,
+        "tls": false,
         "managedBy": "rest",
         "_links": { "self": { "href": link }, "state": { "href": format!("{link}/state") } },
     })
@@ -150,6 +151,7 @@ fn a_pasted_endpoint_is_taken_apart_and_what_is_our_own_stays() {
         "mode": "direct",
         "allowedSources": ["10.0.0.0/8", "::1"],
         "bytesPerSecondMax": 1_000_000,
+        "tls": true,
     });
     client.ask("POST", &channels, Some(&pasted)).is_empty(201);
     let mut expected = shown(1, 3000, "", 1);
@@ -157,6 +159,7 @@ fn a_pasted_endpoint_is_taken_apart_and_what_is_our_own_stays() {
     expected["mode"] = json!("direct");
     expected["allowedSources"] = json!(["10.0.0.0/8", "::1"]);
     expected["bytesPerSecondMax"] = json!(1_000_000);
+    expected["tls"] = json!(true);
     let one = format!("{channels}/1");
     assert_eq!(client.get(&one).json(), expected);
     // The incumbent's client replaces its five and knows of no others.

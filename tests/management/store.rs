@@ -52,6 +52,7 @@ pub(crate) fn made(port: u16) -> Made {
         mode: ChannelMode::Multiplexed,
         allowed_sources: vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()],
         bytes_per_second_max: 1_000_000,
+        tls: true,
     }
 }
 

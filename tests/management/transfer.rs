@@ -38,6 +38,7 @@ fn what_was_exported_is_imported_as_it_was_and_not_enabled() {
     other["mode"] = json!("direct");
     other["allowedSources"] = json!(["10.0.0.0/8"]);
     other["bytesPerSecondMax"] = json!(1000);
+    other["tls"] = json!(true);
     for one in [channel(3000), other] {
         client.ask("POST", &channels, Some(&one)).is_empty(201);
     }
@@ -59,6 +60,7 @@ fn what_was_exported_is_imported_as_it_was_and_not_enabled() {
             "mode": "multiplexed",
             "allowedSources": [],
             "bytesPerSecondMax": 0,
+            "tls": false,
             "enabled": enabled,
         })
     };
@@ -67,6 +69,7 @@ fn what_was_exported_is_imported_as_it_was_and_not_enabled() {
     second["mode"] = json!("direct");
     second["allowedSources"] = json!(["10.0.0.0/8"]);
     second["bytesPerSecondMax"] = json!(1000);
+    second["tls"] = json!(true);
     let expected = json!({ "version": 1, "channels": [second, entry(3000, "Created", true)] });
     assert_eq!(exported, expected);
 

@@ -94,6 +94,7 @@ fn a_channel_that_cannot_be_is_refused_and_the_field_is_named() {
         (changed(one.clone(), "allowedSources", json!("::1")), "allowedSources"),
         (changed(one.clone(), "allowedSources", json!(vec!["::1"; 65])), "allowedSources"),
         (changed(one.clone(), "bytesPerSecondMax", json!(-1)), "bytesPerSecondMax"),
+        (changed(one.clone(), "tls", json!("perhaps")), "tls"),
         (changed(one, "conections", json!(1)), "conections"),
     ] {
         for (method, path) in [("POST", path.clone()), ("PUT", format!("{path}/1"))] {

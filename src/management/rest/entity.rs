@@ -29,6 +29,7 @@ pub(super) fn channel(base: &Base, desk: &Desk, channel: &Channel) -> Value {
         "mode": made.mode.name(),
         "allowedSources": made.allowed_sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "bytesPerSecondMax": made.bytes_per_second_max,
+        "tls": made.tls,
         "managedBy": managed_by(is_stored(*id)),
         "_links": {
             "self": { "href": link },

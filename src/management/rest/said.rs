@@ -1,6 +1,6 @@
 //! What a request says of a channel.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::body::{Fields, there};
 use crate::{
@@ -12,6 +12,8 @@ use crate::{
     },
     mapping::Network,
 };
+
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// What an entity shows and nobody sets by writing the entity.
 const SHOWN: [&str; 6] = ["id", "type", "enabled", "managedBy", "state", "_links"];
@@ -27,6 +29,7 @@ pub(super) struct Said {
     mode: Option<ChannelMode>,
     allowed_sources: Option<Vec<Network>>,
     bytes_per_second_max: Option<u64>,
+    tls: Option<bool>,
 }
 
 impl Said {
@@ -52,6 +55,7 @@ impl Said {
                 .map(|list| sources(&list))
                 .transpose()?,
             bytes_per_second_max: fields.number("bytesPerSecondMax", 0..=i64::MAX as u64)?,
+            tls: fields.flag("tls")?,
         };
         fields.end(&SHOWN)?;
         Ok(said)
@@ -59,22 +63,21 @@ impl Said {
 
     /// What the incumbent does not know is as it was where it is not said: its clients never do.
     pub(super) fn into_made(self, before: Option<Made>) -> Made {
-        let (local_address, mode, allowed_sources, bytes_per_second_max) = match before {
-            None => (IpAddr::from([127, 0, 0, 1]), ChannelMode::default(), Vec::new(), 0),
-            Some(Made { local_address, mode, allowed_sources, bytes_per_second_max, .. }) => {
-                (local_address, mode, allowed_sources, bytes_per_second_max)
-            }
-        };
+        let before = before.as_ref();
+        let local_address = || before.map_or(LOCALHOST, |it| it.local_address);
+        let sources = || before.map(|it| it.allowed_sources.clone()).unwrap_or_default();
+        let pace = || before.map_or(0, |it| it.bytes_per_second_max);
         Made {
             cluster: self.cluster,
             service: self.service,
             port: self.port,
             connections: self.connections,
             comment: self.comment,
-            local_address: self.local_address.unwrap_or(local_address),
-            mode: self.mode.unwrap_or(mode),
-            allowed_sources: self.allowed_sources.unwrap_or(allowed_sources),
-            bytes_per_second_max: self.bytes_per_second_max.unwrap_or(bytes_per_second_max),
+            local_address: self.local_address.unwrap_or_else(local_address),
+            mode: self.mode.or_else(|| Some(before?.mode)).unwrap_or_default(),
+            allowed_sources: self.allowed_sources.unwrap_or_else(sources),
+            bytes_per_second_max: self.bytes_per_second_max.unwrap_or_else(pace),
+            tls: self.tls.unwrap_or_else(|| before.is_some_and(|it| it.tls)),
         }
     }
 }
@@ -124,8 +127,9 @@ pub(super) fn words(made: &Made) -> String {
     let Made { cluster, service, port, connections, local_address, mode, .. } = made;
     let (mode, sources, pace) =
         (mode.name(), made.allowed_sources.len(), made.bytes_per_second_max);
+    let tls = if made.tls { "TLS" } else { "no TLS" };
     format!(
         "{local_address} port {port} to {cluster} {service}, {connections} connections, {mode}, \
-         {sources} allowed sources, {pace} bytes/s"
+         {sources} allowed sources, {pace} bytes/s, {tls}"
     )
 }

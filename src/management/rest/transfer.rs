@@ -54,6 +54,7 @@ fn exported(channel: &Channel) -> Value {
         "mode": made.mode.name(),
         "allowedSources": made.allowed_sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "bytesPerSecondMax": made.bytes_per_second_max,
+        "tls": made.tls,
         "enabled": channel.enabled,
     })
 }

@@ -58,6 +58,8 @@ pub struct Made {
     pub allowed_sources: Vec<Network>,
     /// Payload bytes a second; 0 is any number.
     pub bytes_per_second_max: u64,
+    /// Whether its clients speak TLS.
+    pub tls: bool,
 }
 
 /// A channel.
@@ -74,7 +76,8 @@ pub struct Channel {
 }
 
 const COLUMNS: &str = "id, region_host, subaccount, enabled, cluster, service, port, connections, \
-                       comment, local_address, mode, allowed_sources, bytes_per_second_max";
+                       comment, local_address, mode, allowed_sources, bytes_per_second_max, \
+                       tls";
 
 fn of_row(row: &Row<'_>) -> rusqlite::Result<Channel> {
     let wrong = |column: usize, why: String| {
@@ -98,6 +101,7 @@ fn of_row(row: &Row<'_>) -> rusqlite::Result<Channel> {
             mode: ChannelMode::of(&mode).ok_or_else(|| wrong(10, format!("mode {mode}")))?,
             allowed_sources: sources.collect::<Result<_, _>>().map_err(|why| wrong(11, why))?,
             bytes_per_second_max: row.get(12)?,
+            tls: row.get(13)?,
         },
     })
 }
@@ -161,7 +165,7 @@ impl Edit<'_> {
         if count >= max {
             return Err(StoreError::Full { what: "channels", max });
         }
-        insert(db, None, owner, false, made)?;
+        put(db, None, owner, false, made)?;
         Ok(db.last_insert_rowid())
     }
 
@@ -179,23 +183,7 @@ impl Edit<'_> {
         let before = find(db, owner, id)?.ok_or_else(|| no_channel(id))?;
         let mut channel = before.clone();
         change(&mut channel);
-        let made = &channel.made;
-        let sql = "UPDATE channels SET enabled = ?2, cluster = ?3, service = ?4, port = ?5,
-                   connections = ?6, comment = ?7, local_address = ?8, mode = ?9,
-                   allowed_sources = ?10, bytes_per_second_max = ?11 WHERE id = ?1";
-        db.prepare_cached(sql)?.execute(params![
-            id,
-            channel.enabled,
-            made.cluster,
-            made.service,
-            made.port,
-            made.connections,
-            made.comment,
-            made.local_address.to_string(),
-            made.mode.name(),
-            networks(&made.allowed_sources),
-            made.bytes_per_second_max,
-        ])?;
+        put(db, Some(id), owner, channel.enabled, &channel.made)?;
         Ok((before, channel))
     }
 
@@ -224,18 +212,24 @@ impl Edit<'_> {
     }
 }
 
-/// Adds one, with an id of its own where none is said.
-pub(super) fn insert(
+/// Writes one: the one with that id, or another where none is said.
+pub(super) fn put(
     db: &Connection,
     id: Option<i64>,
     owner: &Owner,
     enabled: bool,
     made: &Made,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO channels (id, region_host, subaccount, enabled, cluster, service, port,
-               connections, comment, local_address, mode, allowed_sources, bytes_per_second_max)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-    db.prepare_cached(sql)?.execute(params![
+    let columns = COLUMNS.split(", ");
+    let (marks, new): (Vec<_>, Vec<_>) = columns.map(|it| ("?", format!("excluded.{it}"))).unzip();
+    // Updated and not replaced: what belongs to it stays.
+    let sql = format!(
+        "INSERT INTO channels ({COLUMNS}) VALUES ({})
+         ON CONFLICT (id) DO UPDATE SET ({COLUMNS}) = ({})",
+        marks.join(", "),
+        new.join(", ")
+    );
+    db.prepare_cached(&sql)?.execute(params![
         id,
         owner.region_host,
         owner.subaccount,
@@ -249,6 +243,7 @@ pub(super) fn insert(
         made.mode.name(),
         networks(&made.allowed_sources),
         made.bytes_per_second_max,
+        made.tls,
     ])?;
     Ok(())
 }

@@ -14,8 +14,12 @@ use super::{StoreError, aside};
 pub(super) const NAME: &str = "store.sqlite";
 
 /// Brings each form to the next one; the first makes it. What is released is never changed.
-const FORMS: [&str; 3] =
-    [include_str!("form-1.sql"), include_str!("form-2.sql"), include_str!("form-3.sql")];
+const FORMS: [&str; 4] = [
+    include_str!("form-1.sql"),
+    include_str!("form-2.sql"),
+    include_str!("form-3.sql"),
+    include_str!("form-4.sql"),
+];
 
 /// An open store.
 #[derive(Debug)]

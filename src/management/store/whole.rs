@@ -75,7 +75,7 @@ impl Edit<'_> {
             self.add_subaccount(one)?;
         }
         for Channel { id, owner, enabled, made } in channels {
-            channel::insert(db, Some(*id), owner, *enabled, made)?;
+            channel::put(db, Some(*id), owner, *enabled, made)?;
         }
         for one in accounts {
             self.add_account(one)?;

@@ -21,12 +21,12 @@ pub struct Managed {
 }
 
 impl Managed {
-    /// Starts it with `toml` behind what it needs; the state of an earlier one in that world is
-    /// taken up.
+    /// Starts it with `toml` behind what it needs, which ends in the table `admin`; the state of an
+    /// earlier one in that world is taken up.
     pub fn start(world: &World, toml: &str) -> Self {
         let text = format!(
-            "[management]\ndirectory = \"state\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-             [workers]\ncount = 2\nengine = \"{}\"\n{toml}",
+            "[management]\ndirectory = \"state\"\n[workers]\ncount = 2\nengine = \"{}\"\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n{toml}",
             world.kind
         );
         let file = world.path("managed.toml");

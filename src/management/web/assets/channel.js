@@ -98,8 +98,11 @@ function makeFields(channel, others) {
     name: "bytesPerSecondMax", label: "Bytes per Second", inputmode: "numeric",
     value: String(channel.bytesPerSecondMax ?? 0), check: checkBytes, hint: "0 is any number.",
   });
+  const tls = flag({
+    name: "tls", label: "TLS on the local port", value: channel.tls ?? false,
+  });
   const plain = [host, service, port, connections, comment];
-  return { plain, more: [address, mode, sources, bytes] };
+  return { plain, more: [address, mode, sources, bytes], tls };
 }
 
 function said(fields) {
@@ -111,13 +114,14 @@ function said(fields) {
     connections: Number(value.connections),
     allowedSources: networks(value.allowedSources),
     bytesPerSecondMax: Number(value.bytesPerSecondMax),
+    tls: fields.tls.value(),
   };
 }
 
-function advanced(fields) {
+function advanced({ more, tls }) {
   const node = h("details", null, h("summary", null, "Advanced"),
-    h("div", { class: "fields" }, fields.map((one) => one.node)));
-  node.fields = fields;
+    h("div", { class: "fields" }, [...more, tls].map((one) => one.node)));
+  node.fields = more;
   return node;
 }
 
@@ -127,7 +131,7 @@ export function add(one, others, refresh) {
   const enabled = flag({ name: "enabled", label: "Enabled: open it at once", value: true });
   openDialog({
     title: "Add Service Channel", text: "Type: Kubernetes Cluster",
-    fields: [...fields.plain, enabled], more: advanced(fields.more), label: "Add",
+    fields: [...fields.plain, enabled], more: advanced(fields), label: "Add",
     submit: async () => {
       const { headers } = await ask("POST", at(one, "channels", "K8S"), said(fields));
       const id = Number(headers.get("location").split("/").pop());
@@ -144,7 +148,7 @@ export function edit(one, channel, others, refresh) {
   const fields = makeFields(channel, others.filter((other) => other.id !== channel.id));
   openDialog({
     title: `Edit Service Channel ${channel.id}`, fields: fields.plain,
-    more: advanced(fields.more), label: "Save",
+    more: advanced(fields), label: "Save",
     submit: async () => {
       await ask("PUT", at(one, "channels", "K8S", channel.id), said(fields));
       failed.delete(channel.id);
