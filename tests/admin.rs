@@ -69,7 +69,7 @@ impl Source for Role {
         }
     }
 
-    fn figures(&self, look: &mut dyn FnMut(&mut Figures, &[String])) {
+    fn figures(&self, _age_max: Duration, look: &mut dyn FnMut(&mut Figures, &[String])) {
         if let Some(barrier) = &self.held {
             barrier.wait();
             barrier.wait();

@@ -1,5 +1,7 @@
 //! `/histograms` and `/metrics`: what was recorded and counted, in the formats of their tools.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     body::Body,
@@ -17,9 +19,9 @@ use super::{
     question::{Format, Question, Wrong},
     routes::{Shared, ask},
 };
-use crate::telemetry::{
-    Figures, GroupKey, Latency, Metric, Selection, dump, incumbent, percentiles::distribution,
-    prometheus,
+use crate::{
+    limits::FIGURES_AGE_MAX,
+    telemetry::{Figures, GroupKey, Latency, Metric, Selection, dump, incumbent, prometheus},
 };
 
 type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
@@ -46,7 +48,7 @@ pub(super) async fn one(
 
 pub(super) async fn metrics(State(source): State<Shared>) -> Response {
     ask(source, |source| {
-        look(source, |figures, problems| {
+        look(source, FIGURES_AGE_MAX, |figures, problems| {
             let (counters, mut text) = (source.counters(), String::new());
             comment(problems, &mut text);
             counters.prometheus(&mut text);
@@ -75,7 +77,9 @@ async fn answer(
         Err(wrong) => return refuse(&wrong),
     };
     ask(source, move |source| {
-        look(source, |figures, problems| {
+        // What is forgotten is all there was until now.
+        let age_max = if question.reset { Duration::ZERO } else { FIGURES_AGE_MAX };
+        look(source, age_max, |figures, problems| {
             write(figures, problems, &question, only).unwrap_or_else(|wrong| refuse(&wrong))
         })
     })
@@ -85,10 +89,11 @@ async fn answer(
 /// Lets `write` see the figures and returns what it made of them.
 fn look(
     source: &dyn Source,
+    age_max: Duration,
     mut write: impl FnMut(&mut Figures, &[String]) -> Response,
 ) -> Response {
     let mut answer = None;
-    source.figures(&mut |figures, problems| answer = Some(write(figures, problems)));
+    source.figures(age_max, &mut |figures, problems| answer = Some(write(figures, problems)));
     answer.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
@@ -123,7 +128,7 @@ fn write(
         (Format::Json, Some(metric)) => details(figures, &latency, metric, (question, problems)),
         (Format::Hgrm, Some(metric)) => {
             let mut out = String::new();
-            distribution(&latency.recorded(metric), &mut out);
+            latency.distribution(metric, &mut out);
             (warnings(problems, TEXT), out).into_response()
         }
         (Format::Hgrm, None) => {

@@ -1,5 +1,7 @@
 //! What the admin server asks a role. The role knows its workers; the server knows only this.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -15,9 +17,10 @@ pub trait Source: Send + Sync + 'static {
     fn look(&self) -> Option<oneshot::Receiver<()>> {
         None
     }
-    /// Lets `look` see, once, what all workers recorded until now, and in words what is missing.
-    /// May wait up to [`crate::limits::WORKER_ANSWER_TIMEOUT`] for the workers.
-    fn figures(&self, look: &mut dyn FnMut(&mut Figures, &[String]));
+    /// Lets `look` see, once, what all workers recorded until now, or until `age_max` ago, and in
+    /// words what is missing. May wait up to [`crate::limits::WORKER_ANSWER_TIMEOUT`] for the
+    /// workers.
+    fn figures(&self, age_max: Duration, look: &mut dyn FnMut(&mut Figures, &[String]));
     /// All workers' counters since the start.
     fn counters(&self) -> CountersSnapshot;
     /// Whatever else is worth knowing, for people. May wait like [`Source::figures`].

@@ -166,10 +166,19 @@ pub(super) fn tell_ready<N: Node>(
 pub(super) struct Gathered<N> {
     node: Arc<N>,
     engine: engine::Kind,
-    figures: Mutex<Figures>,
+    figures: Mutex<Kept>,
     rings: Rings,
     started: SystemTime,
     operator: Operator<N>,
+}
+
+/// What was gathered so far.
+struct Kept {
+    figures: Figures,
+    /// When the workers were asked last.
+    asked_at: Option<Instant>,
+    /// Who did not answer then.
+    problems: Vec<String>,
 }
 
 impl<N: Node + Operated> Source for Gathered<N> {
@@ -181,11 +190,16 @@ impl<N: Node + Operated> Source for Gathered<N> {
         self.node.look()
     }
 
-    fn figures(&self, look: &mut dyn FnMut(&mut Figures, &[String])) {
-        let (news, problems) = self.node.take_news();
-        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
-        figures.take_in(news, Instant::now());
-        look(&mut figures, &problems);
+    fn figures(&self, age_max: Duration, look: &mut dyn FnMut(&mut Figures, &[String])) {
+        let mut kept = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { figures, asked_at, problems } = &mut *kept;
+        if asked_at.is_none_or(|at| at.elapsed() >= age_max) {
+            let news;
+            (news, *problems) = self.node.take_news();
+            figures.take_in(news, Instant::now());
+            *asked_at = Some(Instant::now());
+        }
+        look(figures, problems);
     }
 
     fn counters(&self) -> CountersSnapshot {
@@ -246,7 +260,11 @@ pub(super) fn source_of<N: Node + Operated>(
     Arc::new(Gathered {
         node: node.clone(),
         engine: node.plan().kind,
-        figures: Mutex::new(Figures::new(node.counters().len())),
+        figures: Mutex::new(Kept {
+            figures: Figures::new(node.counters().len()),
+            asked_at: None,
+            problems: Vec::new(),
+        }),
         rings: Rings::find(),
         started: SystemTime::now(),
         operator: Operator { node: node.clone(), log, end: end.clone() },

@@ -44,6 +44,13 @@ pub const AUDIT_END_RETRY: Duration = Duration::from_millis(50);
 /// Mappings or keys that one audit record of a change names; the others are counted.
 pub const AUDIT_NAMES_MAX: usize = 100;
 
+// --- figures ------------------------------------------------------------------------------------
+
+/// Whoever asks for several things at once sees one moment of them: the workers are asked again for
+/// what they recorded when that is older. They give up histograms with every answer and begin new
+/// ones, so that six requests one behind the other cost six times as much.
+pub const FIGURES_AGE_MAX: Duration = Duration::from_millis(10);
+
 // --- traces -------------------------------------------------------------------------------------
 
 /// Spans that wait to be sent, half a kilobyte each; more are counted as lost.

@@ -65,7 +65,7 @@ impl Carrier for OfConnector {
 
     fn latency(&self) -> Vec<Latency> {
         let mut shown = Vec::new();
-        self.source.figures(&mut |figures, _| {
+        self.source.figures(limits::FIGURES_AGE_MAX, &mut |figures, _| {
             let Some(all) = figures.latency(&Selection::default()) else { return };
             shown = Metric::ALL.map(|metric| latency(metric, &all)).into();
         });

@@ -12,7 +12,7 @@ use hdrhistogram::{
 };
 use serde_json::{Value, json};
 
-use super::{Latency, Metric, percentiles::TICKS_PER_HALF_DISTANCE};
+use super::{Latency, Metric, percentiles::Step};
 
 /// Tools divide the maximum of an interval by this to show milliseconds.
 const MAX_VALUE_DIVISOR: f64 = 1e6;
@@ -64,19 +64,11 @@ pub fn interval_log<'h>(
 
 /// Figures and percentiles; values are nanoseconds.
 pub fn percentiles(latency: &Latency, metric: Metric) -> Value {
-    let histogram = latency.recorded(metric);
-    let mut total = 0;
-    let steps: Vec<Value> = histogram
-        .iter_quantiles(TICKS_PER_HALF_DISTANCE)
-        .map(|step| {
-            total += step.count_since_last_iteration();
-            json!({
-                "percentile": step.quantile_iterated_to() * 100.0,
-                "value_ns": step.value_iterated_to(),
-                "count": total,
-            })
-        })
-        .collect();
+    let steps = latency.steps(metric);
+    let steps = steps.iter().map(|Step { value_ns, quantile, total }| {
+        json!({ "percentile": quantile * 100.0, "value_ns": value_ns, "count": total })
+    });
+    let steps: Vec<Value> = steps.collect();
     let mut told = json!(latency.summary(metric));
     told["percentiles"] = Value::Array(steps);
     told

@@ -25,7 +25,7 @@ pub mod metric;
 pub mod names;
 pub mod openings;
 pub mod party;
-pub mod percentiles;
+mod percentiles;
 pub mod prometheus;
 pub mod records;
 pub mod repeats;

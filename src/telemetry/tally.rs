@@ -12,9 +12,9 @@ use hdrhistogram::Histogram;
 use crate::limits::{LATENCY_DIGITS, LATENCY_MAX};
 
 /// Buckets of a power of two: more than 10^[`LATENCY_DIGITS`].
-const COLUMNS: usize = 1024;
+pub(super) const COLUMNS: usize = 1024;
 /// Rows up to [`LATENCY_MAX`].
-const ROWS: usize = 33;
+pub(super) const ROWS: usize = 33;
 
 type Row = [u32; COLUMNS];
 
