@@ -18,6 +18,8 @@
 //   output       a directory for pictures and the export; is made
 //   axe          path of axe-core's axe.min.js; without it that check is skipped, and said to be
 //   chromedriver, chromium        their programs, where they are not found by name
+//   paints       how often a first paint is measured beside that of a page of a few words
+//   page         what that one is served with, paths: {"certificate", "privateKey"}
 //
 // The proxy behind the endpoint has to have the service, which answers the target with 200. The
 // connector has to be at its first start. One line is printed for each check, `ok …`; the first
@@ -30,6 +32,7 @@ import path from "node:path";
 import { added, forgotten, renewedByFile, renewedByRequest } from "./certificates.mjs";
 import { fetchStatus, until } from "./driver.mjs";
 import { accountCertificates, backup } from "./keeping.mjs";
+import { paints } from "./paints.mjs";
 import {
   LOOKER, PASSWORD, TAB, authority, browser, check, count, enter, fieldOf, fieldSays, fill, given,
   heading, inRow, look, output, paint, remove, row, rowSays, service, submit, visit,
@@ -248,6 +251,7 @@ try {
     endChannel, renewedByRequest, renewedByFile, added, forgotten, backup, roles,
   ];
   for (const step of steps) await step();
+  if (given.paints) await paints(given.paints);
   if (!given.axe) {
     count.skipped += 1;
     console.log("skipped axe: its file is not given");
