@@ -36,11 +36,15 @@ export function fetchStatus(port, path = "/", host = "localhost") {
   });
 }
 
+// None outlives us.
+const children = new Set();
+process.on("exit", () => children.forEach((child) => child.kill()));
+
 export class Browser {
   /** Starts chromedriver on a port of its choice, and a browser without a window. */
   static async start({ chromedriver = "chromedriver", chromium, downloads }) {
     const child = spawn(chromedriver, ["--port=0"], { stdio: ["ignore", "pipe", "inherit"] });
-    process.on("exit", () => child.kill());
+    children.add(child);
     const port = await new Promise((then, fail) => {
       let said = "";
       child.on("error", fail);
@@ -78,6 +82,7 @@ export class Browser {
   async stop() {
     await this.send("DELETE", this.session).catch(() => {});
     this.child.kill();
+    children.delete(this.child);
   }
 
   async send(method, path, body) {
@@ -134,7 +139,10 @@ export class Browser {
 
   click(at) {
     return until(`click ${at}`, async () => {
-      await this.post(`/element/${await this.element(at)}/click`);
+      const element = await this.element(at);
+      // WebDriver leaves it where something may be above it.
+      await this.run((one) => one.scrollIntoView({ block: "nearest" }), { [ELEMENT]: element });
+      await this.post(`/element/${element}/click`);
       return true;
     });
   }

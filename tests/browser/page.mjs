@@ -2,14 +2,15 @@
 //
 //   node tests/browser/page.mjs parameters.json
 //
-// It wants Node 18 or newer, Debian's `chromium` and `chromium-driver`, and no npm package but the
-// file of axe-core. The parameters are one JSON object:
+// It wants Node 18 or newer, `openssl`, Debian's `chromium` and `chromium-driver`, and no npm
+// package but the file of axe-core. The parameters are one JSON object:
 //
 //   base         where the connector's admin server is, "https://127.0.0.1:8443"
 //   setup        the set-up link it printed: base + "/#setup=<token>"; or only the token
 //   regionHost   of the subaccount that is to be added, any name
 //   subaccount   its id, the one its certificate names
 //   certificate, privateKey, ca   paths of its PEM files
+//   caKey        the key of that authority, which signs what the connector asks for
 //   endpoint     what is pasted, "tcp://proxy.example.com:443/service"
 //   port         a local port that is free
 //   target       what is fetched through that port, "/test"
@@ -17,6 +18,8 @@
 //   output       a directory for pictures and the export; is made
 //   axe          path of axe-core's axe.min.js; without it that check is skipped, and said to be
 //   chromedriver, chromium        their programs, where they are not found by name
+//   paints       how often a first paint is measured beside that of a page of a few words
+//   page         what that one is served with, paths: {"certificate", "privateKey"}
 //
 // The proxy behind the endpoint has to have the service, which answers the target with 200. The
 // connector has to be at its first start. One line is printed for each check, `ok …`; the first
@@ -26,126 +29,14 @@
 import fs from "node:fs";
 import path from "node:path";
 
-import { Browser, fetchStatus, until } from "./driver.mjs";
-
-const given = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
-const WIDTHS = [[1440, 900], [390, 844]];
-const PASSWORD = "seven quiet herons wade";
-const LOOKER = "visitor";
-const TAB = "\uE004";
-
-const output = path.resolve(given.output);
-fs.mkdirSync(output, { recursive: true });
-let passed = 0;
-let skipped = 0;
-const browser = await Browser.start({ ...given, downloads: output });
-
-function ok(what) {
-  passed += 1;
-  console.log(`ok ${what}`);
-}
-
-/** One check: does something, and says that it was right; nothing may be in the console. */
-async function check(what, work, expected = null) {
-  await work();
-  const said = await browser.complaints();
-  const wrong = said.filter((one) => !expected?.test(one));
-  if (wrong.length > 0) throw new Error(`${what}: the console says ${JSON.stringify(wrong)}`);
-  ok(what);
-}
-
-const heading = (text) =>
-  until(`the heading ${text}`, async () => (await browser.text("main h1")) === text);
-
-async function visit(title) {
-  await browser.click(`//nav//a[text()="${title}"]`);
-  await heading(title);
-  await until(`${title} is loaded`, () =>
-    browser.run(() => document.getElementById("main").getAttribute("aria-busy") === "false"));
-}
-
-/** The row of a table by a word in it, as text; "" where there is none. */
-const row = (word) => browser.run((word) => {
-  const rows = [...document.querySelectorAll("main tbody tr")];
-  return rows.find((one) => one.innerText.includes(word))?.innerText ?? "";
-}, word);
-
-const inRow = (word, name) =>
-  `//main//tbody/tr[contains(., "${word}")]//button[@data-do="${name}"]`;
-
-/** What a row comes to say. */
-const rowSays = (word, pattern, limit_ms) => until(`the row of ${word} says ${pattern}`,
-  async () => {
-    const text = await row(word);
-    return pattern.test(text) || Promise.reject(new Error(text || "there is no such row"));
-  }, limit_ms);
-
-const fieldOf = (name) => `dialog [name="${name}"]`;
-
-async function submit() {
-  await browser.click("dialog button[type=submit]");
-  await until("the dialog closes", async () => {
-    const why = await browser.text("dialog .wrong");
-    if (why) throw new Error(why);
-    return browser.run(() => !document.querySelector("dialog"));
-  });
-}
-
-/** Whether something is cut off or has to be scrolled sideways. */
-const fits = () => document.documentElement.scrollWidth <= innerWidth &&
-  [...document.querySelectorAll(".frame, figure, dialog, .card")]
-    .every((one) => one.scrollWidth <= one.clientWidth);
-
-/** Pictures of what is shown in both widths and colour schemes, each looked at by axe. */
-async function look(view) {
-  for (const width of [1190, 890]) {
-    await browser.dress(width, 900, "light");
-    await until(`${view} fits into ${width} px`, () => browser.run(fits), 5000);
-  }
-  for (const [width, height] of WIDTHS) {
-    for (const scheme of ["light", "dark"]) {
-      await browser.dress(width, height, scheme);
-      await until(`${view} fits into ${width} px`, () => browser.run(fits), 5000);
-      // Colours move for a moment when a button changes.
-      await until("nothing moves", () =>
-        browser.run(() => document.getAnimations().every((one) => one.playState === "finished")));
-      const dialog = await browser.run(() => Boolean(document.querySelector("dialog")));
-      const name = `${view}-${scheme}-${width}.png`;
-      fs.writeFileSync(path.join(output, name), await browser.picture(!dialog));
-      await accessible(`${view}, ${scheme}, ${width} px`);
-    }
-  }
-  await browser.dress(...WIDTHS[0], "light");
-  await check(`${view}: four pictures, no console error`, () => {});
-}
-
-async function accessible(what) {
-  if (!given.axe) return;
-  if (!(await browser.run(() => "axe" in window))) {
-    await browser.inject(fs.readFileSync(given.axe, "utf8"));
-  }
-  const found = await browser.wait(async () => {
-    const { violations } = await window.axe.run(document, { preload: false });
-    return violations.map(({ id, impact, help, nodes }) =>
-      ({ id, impact, help, at: nodes.map((one) => [one.html, one.any[0]?.message]).slice(0, 4) }));
-  });
-  const grave = found.filter((one) => ["serious", "critical"].includes(one.impact));
-  if (grave.length > 0) throw new Error(`axe on ${what}: ${JSON.stringify(grave, null, 1)}`);
-  for (const one of found) console.log(`note axe on ${what}: ${one.impact} ${one.id}: ${one.help}`);
-  ok(`axe on ${what}: nothing serious`);
-}
-
-/** Says when something was seen first, and what was transferred for it. */
-async function paint(what) {
-  const seen = await until("a paint", () => browser.run(() => performance.getEntriesByType("paint")
-    .map(({ name, startTime }) => `${name} ${startTime.toFixed(0)} ms`).join(", ")));
-  const bytes = await browser.run(() => performance.getEntriesByType("resource")
-    .filter(({ name }) => !name.includes("/api/"))
-    .concat(performance.getEntriesByType("navigation"))
-    .reduce((sum, one) => sum + one.transferSize, 0));
-  console.log(`measured ${what}: ${seen}; ${bytes} bytes with headers`);
-  if (bytes > 100 * 1024) throw new Error(`the page is ${bytes} bytes`);
-}
+import { added, forgotten, renewedByFile, renewedByRequest } from "./certificates.mjs";
+import { fetchStatus, until } from "./driver.mjs";
+import { accountCertificates, backup } from "./keeping.mjs";
+import { paints } from "./paints.mjs";
+import {
+  LOOKER, PASSWORD, TAB, authority, browser, check, count, enter, fieldOf, fieldSays, fill, given,
+  heading, inRow, look, output, paint, remove, row, rowSays, service, submit, visit,
+} from "./walk.mjs";
 
 async function setUp() {
   const token = given.setup.split("#setup=").pop();
@@ -163,14 +54,6 @@ async function setUp() {
   await browser.type("[name=again]", PASSWORD);
   await browser.click("form button[type=submit]");
   await check("the first account is made and logged in", () => heading("Subaccounts"));
-}
-
-async function enter(user) {
-  await browser.click("[data-do=log-out]");
-  await heading("Log in");
-  await browser.type("[name=user]", user);
-  await browser.type("[name=password]", PASSWORD);
-  await browser.click("form button[type=submit]");
 }
 
 async function session() {
@@ -214,16 +97,6 @@ async function subaccount() {
     rowSays(given.subaccount, /Connected/));
   await look("subaccounts");
 }
-
-async function fill(port, enabled) {
-  await browser.click("[data-do=add]");
-  await browser.paste(fieldOf("k8sCluster"), given.endpoint);
-  await browser.type(fieldOf("port"), String(port));
-  const now = await browser.run(() => document.querySelector("dialog [name=enabled]").checked);
-  if (now !== enabled) await browser.click(fieldOf("enabled"));
-}
-
-const [, authority, service] = /^(?:[^:]+:\/\/)?([^/]+)\/(.+)$/.exec(given.endpoint);
 
 async function addChannel() {
   await browser.click(`//main//a[contains(@href, "${encodeURIComponent(given.subaccount)}")]`);
@@ -317,12 +190,6 @@ async function failing() {
   await remove("Enabling failed");
 }
 
-async function remove(word) {
-  await browser.click(inRow(word, "delete"));
-  await submit();
-  await until(`${word} is gone`, async () => (await row(word)) === "");
-}
-
 async function endChannel() {
   await browser.click(inRow(service, "disable"));
   await check("it is disabled", () => rowSays(service, /Disabled[^]*0\/1/));
@@ -352,7 +219,7 @@ async function roles() {
   await check("who only looks is offered no change", async () => {
     const offered = await browser.run(() => [...document.querySelectorAll("main button, nav a")]
       .map((one) => one.innerText));
-    const wrong = offered.filter((one) => /add|delete|edit|renew|accounts|log/i
+    const wrong = offered.filter((one) => /add|delete|edit|renew|accounts|backup|log/i
       .test(one.replace("Subaccounts", "")));
     if (wrong.length > 0) throw new Error(`offered: ${wrong}`);
   });
@@ -380,14 +247,16 @@ async function roles() {
 
 try {
   const steps = [
-    setUp, session, subaccount, addChannel, useChannel, otherViews, failing, endChannel, roles,
+    setUp, session, subaccount, addChannel, useChannel, otherViews, accountCertificates, failing,
+    endChannel, renewedByRequest, renewedByFile, added, forgotten, backup, roles,
   ];
   for (const step of steps) await step();
+  if (given.paints) await paints(given.paints);
   if (!given.axe) {
-    skipped += 1;
+    count.skipped += 1;
     console.log("skipped axe: its file is not given");
   }
-  console.log(`${passed} checks passed, ${skipped} skipped`);
+  console.log(`${count.passed} checks passed, ${count.skipped} skipped`);
 } catch (error) {
   console.log(`FAILED ${error.message}`);
   const seen = await browser.text("body").catch(() => "nothing");

@@ -55,10 +55,10 @@ macro_rules! assets {
     };
 }
 
-static ASSETS: [Asset; 18] = assets! {
-    "accounts.js" "api.js" "app.js" "certificates.js" "channel.js" "channels.js" "chart.js"
-    "checks.js" "dialog.js" "dom.js" "enter.js" "icon.svg" "index.html" "log.js" "monitoring.js"
-    "parts.js" "style.css" "subaccounts.js"
+static ASSETS: [Asset; 21] = assets! {
+    "accounts.js" "api.js" "app.js" "backup.js" "certificates.js" "channel.js" "channels.js"
+    "chart.js" "checks.js" "dialog.js" "dom.js" "enter.js" "icon.svg" "index.html" "log.js"
+    "material.js" "monitoring.js" "parts.js" "requests.js" "style.css" "subaccounts.js"
 };
 
 /// The file of that name.

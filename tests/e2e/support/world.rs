@@ -36,6 +36,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let (authority, issued) = Authority::create("test CA", valid_now()).unwrap();
         fs::write(directory.path().join("ca.crt"), issued.certificate_pem).unwrap();
+        fs::write(directory.path().join("ca.key"), issued.private_key_pem).unwrap();
         fs::create_dir(directory.path().join("mappings")).unwrap();
         let world = Self { kind, directory, authority, proxy: None };
         let server = world.authority.issue_server(&[HOST, "127.0.0.1"], valid_now()).unwrap();

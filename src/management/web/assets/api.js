@@ -18,26 +18,32 @@ export function onOver(then) {
   whenOver = then;
 }
 
-/** Asks; says body and headers of the answer. A body that is an object is sent as JSON. */
-export async function ask(method, path, body) {
+// Enabling takes up to ten seconds; of what has no large body nothing takes longer.
+const PATIENCE_MS = 30_000;
+
+/**
+ * Asks; says body and headers of the answer. A body that is an object is sent as JSON, a form as a
+ * form; an answer that is a file comes as a blob.
+ */
+export async function ask(method, path, body, patience_ms = PATIENCE_MS) {
   const headers = { Accept: "application/json" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const form = body instanceof FormData;
+  if (body !== undefined && !form) headers["Content-Type"] = "application/json";
   if (token && method !== "GET") headers["X-CSRF-Token"] = token;
   let response;
-  let text;
+  let read;
   try {
-    const sent = body === undefined ? undefined : JSON.stringify(body);
-    // Enabling takes up to ten seconds; nothing takes longer.
-    const signal = AbortSignal.timeout(30_000);
+    const sent = body === undefined || form ? body : JSON.stringify(body);
+    const signal = AbortSignal.timeout(patience_ms);
     response = await fetch(path, { method, headers, body: sent, cache: "no-store", signal });
-    text = await response.text();
+    read = await response.blob();
   } catch {
     throw new Failure(0, "The connector does not answer.");
   }
-  const json = response.headers.get("content-type")?.startsWith("application/json");
-  let said = null;
+  const kind = response.headers.get("content-type") ?? "";
+  let said = kind.startsWith("application/octet-stream") ? read : null;
   try {
-    said = json && text ? JSON.parse(text) : null;
+    if (kind.startsWith("application/json") && read.size) said = JSON.parse(await read.text());
   } catch {
     throw new Failure(response.status, "The connector's answer cannot be read.");
   }
@@ -69,6 +75,12 @@ function forget() {
   account = null;
   token = null;
   localStorage.removeItem(HINT);
+}
+
+/** The connector has ended the session, as was to be expected. */
+export function end() {
+  forget();
+  whenOver();
 }
 
 /** Goes on with the session there is. Says whether there is one. */

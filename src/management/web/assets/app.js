@@ -5,6 +5,7 @@ import { h, show } from "./dom.js";
 import { changePassword, logInView, setUpView } from "./enter.js";
 import { alarm, quiet, say } from "./parts.js";
 import * as accounts from "./accounts.js";
+import * as backup from "./backup.js";
 import * as certificates from "./certificates.js";
 import * as channels from "./channels.js";
 import * as log from "./log.js";
@@ -23,6 +24,7 @@ const VIEWS = {
   monitoring: ["Monitoring", may.seeUsage, monitoring],
   certificates: ["Certificates", () => true, certificates],
   accounts: ["Accounts", may.administer, accounts],
+  backup: ["Backup", may.administer, backup],
   log: ["Log", may.administer, log],
 };
 

@@ -65,6 +65,10 @@ export function checkPort(text) {
   return isNumber(text, 1, 65535) ? "" : "A port is a number from 1 to 65535.";
 }
 
+export function checkRequest(text) {
+  return isNumber(text, 1, Number.MAX_SAFE_INTEGER) ? "" : "The number of a request.";
+}
+
 export function checkConnections(text) {
   return isNumber(text, 1, CONNECTIONS_MAX) ? "" : `A number from 1 to ${CONNECTIONS_MAX}.`;
 }

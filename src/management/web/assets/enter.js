@@ -45,14 +45,16 @@ export function logInView(inside, message) {
   });
 }
 
-function twice(password) {
+/** The same password once more. */
+export function twice(password) {
   return field({
     name: "again", label: "Password again", type: "password", autocomplete: "new-password",
     check: (text) => (text === password.value() ? "" : "This is another one."),
   });
 }
 
-function fresh(label) {
+/** A password that there was none of before. */
+export function fresh(label) {
   return field({
     name: "password", label, type: "password", autocomplete: "new-password",
     hint: "At least 12 characters. A few words are good.", check: checkPassword,

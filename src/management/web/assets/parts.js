@@ -109,6 +109,13 @@ export function quiet() {
   document.getElementById("alert").replaceChildren();
 }
 
+/** Has the browser save something as a file. */
+export function save(name, blob) {
+  const url = URL.createObjectURL(blob);
+  h("a", { href: url, download: name }).click();
+  URL.revokeObjectURL(url);
+}
+
 let timer = 0;
 
 function tell(id, text, for_ms) {

@@ -2,32 +2,12 @@
 
 import { ask, at, may, subaccounts } from "./api.js";
 import { tunnel } from "./channels.js";
-import { checkLocation, checkName, checkPem, checkText } from "./checks.js";
+import { checkLocation, checkName, checkText } from "./checks.js";
 import { confirm, field, flag, openDialog } from "./dialog.js";
 import { h } from "./dom.js";
-import { act, button, byFile, head, named, say, table, validity } from "./parts.js";
-
-const PEM_FILES = ".pem,.crt,.cer,.key,application/x-pem-file";
-
-function texts(renewal) {
-  const kept = "Empty: the present one stays.";
-  return [
-    field({
-      name: "certificate", label: "Certificate (PEM)", lines: 4, file: PEM_FILES,
-      check: checkPem("CERTIFICATE"), hint: "The chain, its leaf first.", required: true,
-    }),
-    field({
-      name: "privateKey", label: "Private Key (PEM)", lines: 4, file: PEM_FILES,
-      check: checkPem("PRIVATE KEY", renewal),
-      hint: renewal ? kept : "It is never shown again.", required: !renewal,
-    }),
-    field({
-      name: "ca", label: "Authorities of the Proxy (PEM)", lines: 4, file: PEM_FILES,
-      check: checkPem("CERTIFICATE", renewal), required: !renewal,
-      hint: renewal ? kept : "Proxies have to be known to one of them.",
-    }),
-  ];
-}
+import { material } from "./material.js";
+import { act, button, byFile, head, named, save, say, table, time, validity } from "./parts.js";
+import * as requests from "./requests.js";
 
 function about(one) {
   return [
@@ -45,33 +25,53 @@ function about(one) {
   ];
 }
 
-/** What the fields say; those left empty too, unless told otherwise. */
-function said(fields, empty = true) {
-  const pairs = fields.map((one) => [one.input.name, one.value()]);
-  return Object.fromEntries(pairs.filter(([, text]) => empty || text));
+/** What the fields say. */
+function said(fields) {
+  return Object.fromEntries(fields.map((one) => [one.input.name, one.value()]));
 }
 
-function add(refresh) {
-  const fields = [
-    field({
-      name: "regionHost", label: "Region Host", check: checkName, required: true,
-      placeholder: "cf.eu12.example.com",
-    }),
-    field({ name: "subaccount", label: "Subaccount", check: checkName, required: true,
-      hint: "Its id, as its certificate names it." }),
-    ...about({}), ...texts(false),
-  ];
+/** A dialog that needs a certificate, in which it may also be asked for. */
+function withMaterial({ owner, renewal, asked, refresh }, dialog) {
+  let shown;
+  const made = () => {
+    shown.querySelector(".cancel").textContent = "Close";
+    refresh();
+  };
+  const sent = material({ owner, renewal, asked, made });
+  shown = openDialog({ first: sent.first, ...dialog(sent) });
+}
+
+/** Adds one; `asked` is a request whose certificate has come. */
+function add(refresh, asked = null) {
+  const name = (of) => field({ check: checkName, required: true, ...of });
+  const region = name({
+    name: "regionHost", label: "Region Host", value: asked?.regionHost,
+    placeholder: "cf.eu12.example.com",
+  });
+  const id = name({
+    name: "subaccount", label: "Subaccount", value: asked?.subaccount,
+    hint: "Its id, as its certificate names it.",
+  });
+  const owner = () => {
+    const wrong = [region, id].filter((one) => !one.check());
+    wrong[0]?.input.focus();
+    return wrong.length ? null : said([region, id]);
+  };
+  const plain = [region, id, ...about({})];
   const managed = may.administer() &&
     flag({ name: "isManaged", label: "Only administrators may change it" });
-  openDialog({
-    title: "Add Subaccount", fields: managed ? [...fields, managed] : fields, label: "Add",
+  withMaterial({ owner, asked, refresh }, (sent) => ({
+    title: "Add Subaccount", label: "Add",
+    fields: [...plain, ...sent.fields, ...(managed ? [managed] : [])],
     submit: async () => {
-      const body = { ...said(fields), ...(managed && { isManaged: managed.value() }) };
+      const flags = managed ? { isManaged: managed.value() } : {};
+      const body = { ...said(plain), ...(await sent.body()), ...flags };
       await ask("POST", "/api/v1/configuration/subaccounts", body);
+      sent.used();
       say(`Subaccount ${body.displayName || body.subaccount} is added and connected.`);
       refresh();
     },
-  });
+  }));
 }
 
 function edit(one, refresh) {
@@ -86,18 +86,18 @@ function edit(one, refresh) {
   });
 }
 
-/** Gives a subaccount another certificate. */
-export function renew(one, refresh) {
-  const fields = texts(true);
-  openDialog({
-    title: `Renew the certificate of ${named(one)}`, fields, label: "Renew",
+/** Gives a subaccount another certificate; `asked` is a request for it, which was signed. */
+export function renew(one, refresh, asked = null) {
+  withMaterial({ owner: () => one, renewal: true, asked, refresh }, (sent) => ({
+    title: `Renew the certificate of ${named(one)}`, fields: sent.fields, label: "Renew",
     text: "New tunnels use it at once; those that are open stay.",
     submit: async () => {
-      await ask("POST", at(one, "validity"), said(fields, false));
+      await ask("POST", at(one, "validity"), await sent.body());
+      sent.used();
       say("The certificate is another one now.");
       refresh();
     },
-  });
+  }));
 }
 
 function remove(one, refresh) {
@@ -118,8 +118,43 @@ function actions(one, refresh) {
   return h("div", { class: "actions" },
     button(off ? "Connect" : "Disconnect", turn, { of }),
     button("Edit", () => edit(one, refresh), { of }),
-    button("Renew", () => renew(one, refresh), { of: `the certificate of ${of}` }),
+    button("Renew", () => renew(one, refresh), { of: `the certificate of ${of}`, name: "renew" }),
     button("Delete", () => remove(one, refresh), { of, kind: "danger", name: "delete" }));
+}
+
+/** Requests that wait for their certificates. */
+function asked(all, refresh) {
+  const waiting = may.configure() ? requests.open() : [];
+  if (waiting.length === 0) return null;
+  const whose = (request) => all.find((one) =>
+    one.regionHost === request.regionHost && one.subaccount === request.subaccount);
+  const go = (request) => {
+    const one = whose(request);
+    return one ? renew(one, refresh, request) : add(refresh, request);
+  };
+  const drop = (request) => {
+    requests.forget(request.id);
+    say(`Request ${request.id} is not listed here any more.`);
+    refresh();
+  };
+  const columns = [
+    ["Request", ({ id }) => h("b", null, `Request ${id}`)],
+    ["Subaccount", ({ subaccount, regionHost }) =>
+      [subaccount, h("p", { class: "quiet" }, regionHost)]],
+    ["Made", ({ made }) => time(made)],
+    ["Actions", (request) => {
+      const of = `of request ${request.id}`;
+      return h("div", { class: "actions" },
+        (whose(request) ? may.change(whose(request)) : true) &&
+          button("Enter Certificate", () => go(request), { of, name: "answer" }),
+        button("Download", () => save(...requests.file(request)), { of }),
+        button("Forget", () => drop(request), { of, name: "forget" }));
+    }],
+  ];
+  return h("section", { key: "requests", "aria-label": "Open Certificate Requests" },
+    h("h2", null, "Open Certificate Requests"),
+    h("p", { class: "quiet" }, "Made in this browser, and waiting for their certificates."),
+    table("Certificate Requests", columns, waiting, { key: ({ id }) => `request-${id}` }));
 }
 
 export function load() {
@@ -148,5 +183,6 @@ export function render(all, refresh) {
     table("Subaccounts", columns, all, {
       key: (one) => `subaccount-${place(one)}`, empty: "No subaccount yet.",
     }),
+    asked(all, refresh),
   ];
 }
