@@ -18,7 +18,7 @@ use crate::tls::material::own_key;
 use crate::tls::pem::PemFile;
 use crate::tls::server::{OneCertificate, client_verifier};
 use crate::tls::trust::Authorities;
-use crate::tls::{Facts, MaterialError, MaterialProblem, provider};
+use crate::tls::{Facts, MaterialError, MaterialProblem, certificate, provider};
 
 /// Accepts HTTPS connections; cheap to clone.
 #[derive(Clone)]
@@ -86,10 +86,14 @@ pub fn shown_certificate<S>(stream: &HttpsStream<S>) -> Option<String> {
 /// SHA-256, in hexadecimal, of the first certificate of a PEM text, called `name` in errors.
 ///
 /// # Errors
-/// It holds no certificate.
+/// It holds no certificate, or one that cannot be read.
 pub fn sha256_of_certificate(name: &str, pem: &str) -> Result<String, MaterialError> {
+    let file = PemFile::of(name, pem)?;
     // There is a first one, or it is an error.
-    PemFile::of(name, pem)?.certificates().map(|chain| sha256_of(&chain[0]))
+    let leaf = file.certificates()?.swap_remove(0);
+    certificate::parse(&leaf)
+        .map_err(|why| file.error(MaterialProblem::BadCertificate { position: 1, why }))?;
+    Ok(sha256_of(&leaf))
 }
 
 fn sha256_of(der: &[u8]) -> String {

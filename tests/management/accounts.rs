@@ -103,6 +103,8 @@ fn an_account_that_cannot_be_is_refused_and_the_field_is_named() {
     assert_eq!((house.store.accounts().unwrap().len(), house.changes().len()), (4, 0));
 }
 
+const NO_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
 #[test]
 fn an_account_has_a_password_or_a_certificate_that_is_no_others() {
     let house = House::new();
@@ -118,6 +120,7 @@ fn an_account_has_a_password_or_a_certificate_that_is_no_others() {
     for (field, value, word) in [
         ("certificate", json!(""), "password is missing"),
         ("certificate", json!("none"), "certificate: "),
+        ("certificate", json!(NO_CERTIFICATE), "certificate: "),
         ("certificate", json!(issued.private_key_pem), "certificate: "),
     ] {
         let mut body = bob.clone();
