@@ -2,7 +2,7 @@
 //!
 //! * [`metric`]: what is timed; [`latency`]: one worker's or service's histograms, each a `tally`
 //! * [`groups`]: one worker's figures of each service, a [`group`]; [`figures`]: all workers'
-//! * [`percentiles`], [`dump`] and [`buckets`] print latencies
+//! * `percentiles`, [`dump`] and [`buckets`] print latencies
 //! * [`counters`]: one worker's counters and gauges; [`prometheus`] and [`services`] print them
 //! * [`openings`]: how the last tunnels opened; [`incumbent`]: what the incumbent's dashboards ask
 //! * [`names`]: every label value there is, so that no metric grows with traffic
